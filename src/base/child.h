@@ -1,0 +1,72 @@
+/// Child: one process that runs a command. Describe it, start it, then feed what poll(2) says to it until it is done.
+///
+/// Entirely passive: it owns the descriptors and the process group, the caller owns the loop and the clock. Never a
+/// shell. The child gets exactly the argv and environment given, working directory `/`, umask 077, an empty signal mask,
+/// default signals, a process group of its own, and descriptors 0 to 2 only.
+
+#pragma once
+
+#include "base/fd.h"
+#include "base/time.h"
+
+#include <poll.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace alertspool {
+
+struct Command {
+  std::vector<std::string> argv;         ///< argv[0] is the path that is executed; no PATH search
+  std::vector<std::string> environment;  ///< "NAME=value"
+  std::string input;                     ///< written to standard input, then closed; not reading it is fine
+  std::size_t output_cap = 4096;         ///< of stdout and stderr together; more is read and thrown away
+  milliseconds timeout{0};               ///< TERM to the group after this, KILL 5 s later
+};
+
+/// How a child ended.
+struct Ending {
+  enum class Kind { exited, signalled, timed_out, not_started };
+  Kind kind = Kind::not_started;
+  int code = 0;         ///< exit code, signal number, or errno of the start
+  std::string output;   ///< as it came, at most output_cap bytes
+  milliseconds duration{0};
+
+  /// `exit 75`, `signal 9 (Killed)`, `timeout after 30s`, `cannot start: No such file or directory`.
+  std::string text() const;
+};
+
+class Child {
+public:
+  /// Starts it. Never throws for what the command is: a command that cannot be started is a Child that is done.
+  Child(const Command& command, SteadyTime now);
+  Child(Child&&) noexcept;
+  Child& operator=(Child&&) noexcept;
+  /// Kills the process group and waits when it is not done.
+  ~Child();
+
+  bool done() const noexcept;
+  /// REQUIRES: done().
+  const Ending& ending() const noexcept;
+
+  /// Adds what to poll for, and says until when at the latest.
+  void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const;
+  /// After poll(2): reads, writes, reaps, kills at the deadline. Call with whatever poll returned, also with nothing.
+  void proceed(SteadyTime now);
+  /// Ends it early: TERM to the group now, KILL 5 s later (at once the second time).
+  void terminate(SteadyTime now) noexcept;
+
+  pid_t pid() const noexcept;
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Starts `argv` for good: own session, descriptors as given (-1: /dev/null), everything else closed on exec, signals
+/// reset. For the deliverer, which outlives a CGI request. Throws std::system_error.
+pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error);
+
+}  // namespace alertspool

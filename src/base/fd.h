@@ -1,0 +1,48 @@
+/// Fd: owns one file descriptor and closes it. Everything that makes descriptors here makes them close-on-exec.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace alertspool {
+
+class Fd {
+public:
+  Fd() noexcept = default;
+  explicit Fd(int fd) noexcept : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd();
+
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+  void reset() noexcept;
+
+private:
+  int fd_ = -1;
+};
+
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+
+/// Both ends close-on-exec and blocking. Throws std::system_error.
+Pipe make_pipe();
+
+void set_nonblocking(int fd, bool on);
+
+/// Opens descriptors 0 to 2 on /dev/null where they are closed, so that no file of ours becomes standard error.
+/// The first thing that main() does. Returns whether 2 had been closed.
+bool open_standard_descriptors() noexcept;
+
+/// Whole file, at most `limit` bytes (more is an error). Throws std::system_error, std::length_error.
+std::string read_file(const std::string& path, std::size_t limit);
+
+/// Writes all to a blocking descriptor; false on error (errno says which).
+bool write_all(int fd, std::string_view bytes) noexcept;
+
+}  // namespace alertspool

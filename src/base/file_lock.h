@@ -1,0 +1,37 @@
+/// FileLock: exclusive locks on bytes of one file (open file description locks, fcntl(2)), fair between processes and
+/// with a deadline. The kernel releases them when the holder dies.
+///
+/// Byte `writer` guards everything that writes the spool. A plain lock is not fair: who releases and takes at once
+/// starves the others. So each writer takes byte `next` first, then `writer`, then releases `next`.
+/// Byte `deliverer` is held for life by the one active deliverer.
+
+#pragma once
+
+#include "base/fd.h"
+
+#include <chrono>
+#include <string>
+
+namespace alertspool {
+
+class FileLock {
+public:
+  enum class Byte : long { next = 0, writer = 1, deliverer = 2 };
+
+  /// Opens `path`, made with `mode` when absent. Throws std::system_error.
+  explicit FileLock(const std::string& path, unsigned mode = 0660);
+
+  /// False when the deadline passed first. Throws std::system_error.
+  bool lock_writer(std::chrono::steady_clock::time_point deadline);
+  void unlock_writer() noexcept;
+
+  /// False when another process holds it. Throws std::system_error.
+  bool try_lock_deliverer();
+
+private:
+  bool wait_for(Byte byte, std::chrono::steady_clock::time_point deadline);
+
+  Fd file_;
+};
+
+}  // namespace alertspool

@@ -1,0 +1,44 @@
+/// Log: the program's own log, one logfmt line per event, to standard error (the service manager's journal) or to
+/// syslog when there is no standard error. Never holds a secret: callers pass names of tokens, not tokens.
+/// Thread-safe; a line is one write, so lines of several processes do not mix.
+
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace alertspool::log {
+
+enum class Level { debug, info, notice, warning, error };
+
+struct Pair {
+  std::string_view name;
+  std::string value;
+};
+
+/// One event: `level=info event=accept id=42 addr=47.74.206.1`.
+using Pairs = std::initializer_list<Pair>;
+
+/// Where lines go. `syslog` uses syslog(3) with facility daemon. Call once, before threads start.
+enum class Target { standard_error, syslog };
+void open(Target target) noexcept;
+
+void write(Level level, std::string_view event, Pairs pairs);
+
+inline void info(std::string_view event, Pairs pairs) { write(Level::info, event, pairs); }
+inline void notice(std::string_view event, Pairs pairs) { write(Level::notice, event, pairs); }
+inline void warning(std::string_view event, Pairs pairs) { write(Level::warning, event, pairs); }
+inline void error(std::string_view event, Pairs pairs) { write(Level::error, event, pairs); }
+
+/// Collects lines and writes them together: a commit of 64 alerts costs one write, not 64.
+class Batch {
+public:
+  void add(Level level, std::string_view event, Pairs pairs);
+  void write() noexcept;
+
+private:
+  std::string lines_;
+};
+
+}  // namespace alertspool::log

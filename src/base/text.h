@@ -1,0 +1,40 @@
+/// Text: the few operations on bytes and UTF-8 that every floor needs. Pure functions, no state, no locale.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alertspool {
+
+/// The same text as valid UTF-8: each maximal ill-formed part becomes U+FFFD, as the WHATWG Encoding
+/// Standard's decoder does it. Sets *replaced (when given) to whether anything was.
+std::string to_valid_utf8(std::string_view bytes, bool* replaced = nullptr);
+
+/// Bytes as valid UTF-8 without NUL that unescape_bytes() turns back exactly: backslash, NUL and every byte that is
+/// not part of valid UTF-8 become `\xHH`. Bodies are stored like this.
+std::string escape_bytes(std::string_view bytes);
+std::string unescape_bytes(std::string_view text);
+
+/// For one line on a terminal or in a log: C0, DEL, C1, U+2028, U+2029 and bidirectional controls become `\n`, `\t`,
+/// `\xHH` or `\u{HHHH}`; backslash becomes `\\`. Invalid UTF-8 becomes U+FFFD first.
+std::string escape_controls(std::string_view text);
+
+/// `name=value` as logfmt writes it: the value escaped like escape_controls(), and in double quotes (with `\"` inside)
+/// when it is empty or contains a space, `"` or `=`.
+std::string logfmt(std::string_view name, std::string_view value);
+
+std::string to_hex(std::string_view bytes);
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+
+/// Digits only, no sign, no space; nullopt when it is not a number or exceeds 64 bits.
+std::optional<std::uint64_t> parse_number(std::string_view text);
+
+/// The candidate with the smallest edit distance to `word`, or empty when none is near (over a third of its length).
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace alertspool

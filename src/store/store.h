@@ -1,0 +1,123 @@
+/// Store: the promise. What put() returned for is on stable storage; every stored alert is claimed until it is marked
+/// delivered, failed or dropped; deliveries of one alarm and one action are claimed in the order of their ids.
+///
+/// One Store is one connection and belongs to one thread. Two databases, one class: the SQL is in sql.h, its few
+/// differences too. Every function that writes is one transaction: it happened whole or not at all.
+///
+/// All functions throw StoreError when the spool cannot be read or written; the connection is then thrown away and the
+/// next call opens a new one, so a healed disk needs no restart. After StoreError from put() the alerts may or may not
+/// be stored: the sender's retry is then a duplicate.
+
+#pragma once
+
+#include "base/time.h"
+#include "store/types.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace alertspool {
+
+/// What failed, on what, why. Holds nothing of an alert.
+class StoreError : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The spool has no room (max-waiting, free space): 503, nothing is wrong with the database.
+class StoreFull : public StoreError {
+public:
+  using StoreError::StoreError;
+};
+
+struct StoreSettings {
+  std::string url = "sqlite:/var/lib/alertspool/spool.db";
+  std::int64_t max_waiting = 1'000'000;  ///< unfinished deliveries
+  std::int64_t free_space_floor = 64LL << 20;  ///< bytes that stay free on the spool's file system
+  milliseconds lock_timeout{4000};       ///< how long a write waits for other writers
+};
+
+/// Who opens it and for what.
+enum class StoreUse {
+  receive,  ///< commits are synced: a 200 depends on them. Makes the spool when there is none
+  deliver,  ///< marks are not synced one by one: the worst case after a power cut is "delivered again". Never makes it
+  read,     ///< list, show, status: the file may even belong to somebody else. Never makes it
+  operate,  ///< retry, drop, test: synced, never makes it
+};
+
+class Store {
+public:
+  /// Checks the settings only; the first call connects. Throws StoreError for a URL that is no store.
+  Store(StoreSettings settings, StoreUse use, const Clock& clock);
+  ~Store();
+
+  /// Connects now when not connected. A missing spool is made when `use` is receive.
+  void connect();
+
+  /// Makes a new spool (`alertspool init`). False when there is one already.
+  bool init();
+
+  // ---- receiver
+
+  /// Stores all in one transaction; results in the same order. Two with the same digest: the second is a duplicate.
+  /// Followers of each alarm are added to its actions, and the alarm's row is brought up to date, in order.
+  std::vector<Put> put(std::span<const Incoming> batch);
+
+  /// Adds to the counters of refusals.
+  void count_refusals(std::span<const RefusalCount> counts);
+
+  // ---- deliverer
+
+  /// True: this process is the deliverer of this spool. PostgreSQL: always true.
+  bool become_deliverer();
+  /// SQLite, once after become_deliverer(): nobody else can be running, so all that is `running` is pending again.
+  void take_over();
+
+  /// Up to `limit` deliveries of that action that are due, oldest first, with all that follow in the same lane, now
+  /// running and leased to `owner`. Returned in an order in which each lane is in order. Leases that ended are due.
+  /// `farthest`: due times further ahead than this count as due (the clock was set back).
+  std::vector<Claimed> claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
+
+  /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. Returns how many
+  /// were recorded.
+  std::size_t mark(std::span<const Mark> marks, const Lease& lease);
+
+  void renew(const Lease& lease);
+  /// Pending again, as if never claimed (the try does not count). For an orderly end.
+  void release(std::span<const std::int64_t> delivery_ids, const Lease& lease);
+
+  /// When the next delivery of one of these actions is due; nullopt when nothing waits.
+  std::optional<WallTime> next_due(const std::vector<std::string>& actions);
+
+  /// Deletes at most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest
+  /// 1,000. Returns them: failed ones are logged by the caller. Fewer than `limit`: nothing left to do.
+  std::vector<Purged> purge(WallTime before, int limit);
+
+  // ---- processes
+
+  /// "I am alive", with what `status` shows about it. Once at start, then at least every 10 s for deliverers.
+  void announce(const ProcessInfo& process);
+  void leave(const ProcessInfo& process) noexcept;
+
+  // ---- operator
+
+  std::vector<Record> list(const Filter& filter);
+  std::optional<Record> show(std::int64_t id);
+  /// Waiting and failed deliveries of these alerts (of one action, when named) become due now. Returns how many.
+  std::size_t retry(std::span<const std::int64_t> alert_ids, const std::string& action);
+  /// Waiting and failed deliveries are put away; undecodable ones too. Running ones are not touched. Returns how many.
+  std::size_t drop(std::span<const std::int64_t> alert_ids, const std::string& action);
+  Status status();
+  /// A consistent copy while all runs; `path` must not exist.
+  void backup(const std::string& path);
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace alertspool

@@ -1,0 +1,58 @@
+/// receive(): what to do with one request, decided from the request and the configuration alone. Stores nothing itself.
+
+#pragma once
+
+#include "alert/authorise.h"
+#include "alert/route.h"
+#include "base/time.h"
+#include "store/committer.h"
+#include "store/types.h"
+#include "web/request.h"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace alertspool {
+
+struct ReceiverSettings {
+  Access access;
+  std::size_t max_body = 64 * 1024;
+  std::vector<Route> routes;
+};
+
+/// A refusal: for the log and the counters.
+struct Refused {
+  std::string reason;    ///< the key it is counted under: `address`, `token`, `account`, `method`, `length`, `too-large`, ...
+  std::string detail;    ///< what was wrong, and which setting would have let it in
+  std::string address;
+  bool allowed_address = false;
+};
+
+/// One of: an answer now; a callback to be stored first (then answer_stored()); a probe that wants to know whether the
+/// spool can be written (then answer_probe()).
+struct Decision {
+  enum class Kind { answer, store, probe };
+  Kind kind = Kind::answer;
+  Response response;
+  std::optional<Refused> refused;      ///< also beside `store`: an undecodable body of an allowed sender is kept
+  std::optional<Incoming> incoming;
+  std::string account;                 ///< userId, for the log
+};
+
+/// What can be decided before the body is read: an answer for a refused address or token, a bad method, length or type;
+/// nothing: read the body and call receive().
+std::optional<Decision> receive_head(const ReceiverSettings& settings, const Request& request);
+
+/// REQUIRES: receive_head() had nothing to say, and the body was read as far as it came.
+Decision receive(const ReceiverSettings& settings, Request request, WallTime now);
+
+/// 200 `accepted 42`, 200 `duplicate 42`, 400 for an undecodable one that is now kept, 503 with Retry-After.
+Response answer_stored(const Decision& decision, const PutResult& result);
+
+/// 200 `ready`, or 503 with the reason in the log only.
+Response answer_probe(bool healthy);
+
+}  // namespace alertspool

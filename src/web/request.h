@@ -1,0 +1,44 @@
+/// Request and Response: one HTTP exchange as FastCGI and CGI tell it. Values only.
+
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alertspool {
+
+struct Request {
+  std::string method;
+  std::string remote_addr;
+  int remote_addr_count = 0;   ///< how often the web server said REMOTE_ADDR: anything but 1 is refused
+  std::string query_string;
+  std::string content_type;
+  std::optional<std::string> content_length;  ///< as it came
+  std::string body;
+  bool whole = true;           ///< false: cut short, aborted, or longer than announced
+};
+
+/// The body's length: a plain decimal number. nullopt: missing, empty, or no number (`bad` says which).
+struct ContentLength {
+  enum class Kind { ok, missing, bad, too_large };
+  Kind kind = Kind::ok;
+  std::size_t bytes = 0;
+};
+ContentLength content_length(const Request& request, std::size_t max_body) noexcept;
+
+struct Response {
+  int status = 200;
+  std::string body;         ///< one line, without its end
+  std::string headers;      ///< more of them, each ended by CRLF: `Allow: ...`
+
+  /// As CGI writes it (RFC 3875 section 6): Status, Content-Type, Content-Length, headers, body and a newline.
+  std::string text() const;
+};
+
+/// `NAME=value` of FastCGI parameters or environ into a request; names that do not matter are ignored.
+void set_parameter(Request& request, std::string_view name, std::string_view value);
+
+}  // namespace alertspool
