@@ -1,0 +1,48 @@
+/// Config: /etc/alertspool/alertspool.conf as values. Everything that can be wrong with the file is found here, all of it
+/// at once, each error naming file, line, key and, for an unknown key, the nearest known one.
+
+#pragma once
+
+#include "deliver/action_config.h"
+#include "deliver/deliverer.h"
+#include "store/store.h"
+#include "web/receive.h"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace alertspool {
+
+inline constexpr const char* kDefaultConfig = "/etc/alertspool/alertspool.conf";
+
+struct Config {
+  std::string path;
+  StoreSettings store;
+  Access access;
+  std::string token_file;             ///< empty: none
+  std::string listen;                 ///< path of a unix socket; empty: none
+  std::string listen_group;
+  std::size_t max_body = 64 * 1024;
+  milliseconds keep{90LL * 24 * 3600 * 1000};
+  bool deliver = true;
+  std::vector<ActionConfig> actions;  ///< never empty: without any, one syslog action named `log`
+
+  ReceiverSettings receiver() const;
+  DelivererSettings deliverer() const;
+};
+
+/// One line per error: `FILE:LINE: KEY: what is wrong, what to do`. Exit 78.
+class ConfigError : public std::runtime_error {
+public:
+  explicit ConfigError(const std::vector<std::string>& lines);
+};
+
+/// Reads the file and the token file that it names. A missing kDefaultConfig that nobody asked for by name gives the
+/// defaults. Throws ConfigError.
+Config read_config(const std::string& path, bool asked_for);
+
+/// The same from text, for tests; `path` is only named in errors. Token files are read.
+Config parse_config(const std::string& text, const std::string& path);
+
+}  // namespace alertspool

@@ -1,0 +1,69 @@
+/// Verbs: `alertspool VERB ...`, one file each. main() finds the verb, parses its options with Boost.Program_options and
+/// calls it.
+
+#pragma once
+
+#include "main/config.h"
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace alertspool {
+
+/// sysexits(3): exit codes of every verb but status, which speaks like a monitoring plugin.
+enum Exit { kOk = 0, kUsage = 64, kDataError = 65, kUnavailable = 69, kSoftware = 70, kTryLater = 75, kConfigError = 78 };
+
+/// Wrong use: one line that says what, and what to type instead. Exit 64.
+class UsageError : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// An option of a verb. `value` empty: a flag. Repeated options collect.
+struct OptionSpec {
+  const char* name;   ///< `limit`
+  const char* value;  ///< `N`, or empty
+  const char* help;
+};
+
+/// What the user said, checked against the verb's options.
+class Arguments {
+public:
+  std::string config_path = kDefaultConfig;
+  bool config_asked_for = false;
+  std::vector<std::string> positional;
+
+  bool has(std::string_view option) const;
+  /// The last value given; empty when not given.
+  std::string value(std::string_view option) const;
+  std::vector<std::string> values(std::string_view option) const;
+  void add(std::string option, std::string value) { given_.emplace_back(std::move(option), std::move(value)); }
+
+private:
+  Fields given_;
+};
+
+struct Verb {
+  const char* name;
+  const char* arguments;  ///< `ID... | FILTER...`
+  const char* summary;    ///< one line for --help
+  std::vector<OptionSpec> options;
+  int (*run)(const Arguments&);
+};
+
+/// In the order of --help. Each verb's file defines one `const Verb kNameVerb`.
+const std::vector<const Verb*>& verbs();
+
+/// Reads the configuration that these arguments name. Throws ConfigError.
+Config config_of(const Arguments& arguments);
+
+/// The alert of a callback as it is kept, decoded again (an undecodable one has no fields).
+Alert alert_of(const Callback& callback);
+
+/// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error, returns the exit code.
+int run_main(int argc, char** argv, char** environment);
+
+}  // namespace alertspool
