@@ -60,9 +60,6 @@ const std::vector<const Verb*>& verbs();
 /// Reads the configuration that these arguments name. Throws ConfigError.
 Config config_of(const Arguments& arguments);
 
-/// The alert of a callback as it is kept, decoded again (an undecodable one has no fields).
-Alert alert_of(const Callback& callback);
-
 /// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error, returns the exit code.
 int run_main(int argc, char** argv, char** environment);
 
