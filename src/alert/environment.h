@@ -25,18 +25,30 @@ struct Attempt {
   int number = 1;
 };
 
-/// The longest `NAME=value` (the kernel's limit is 128 KiB, MAX_ARG_STRLEN in execve(2)) and the most of all together,
-/// which leaves room for argv below the kernel's limit of a quarter of the stack's (8 MiB by default).
+/// The longest `NAME=value` (the kernel's limit is 128 KiB with its NUL, MAX_ARG_STRLEN in execve(2)) and the most of
+/// all together, counted as the kernel counts them (with NUL and pointer), which leaves room for argv below the
+/// kernel's limit of a quarter of the stack's (8 MiB by default).
 inline constexpr std::size_t kMaxVariable = 128 * 1024 - 1;
 inline constexpr std::size_t kMaxEnvironment = 1024 * 1024;
 
-/// PATH, HOME, LANG, TZ, then CMS_*, then ALERTSPOOL_*; each name once. Names of the sender cannot leave their prefix.
-/// Values are cut at NUL and at the limits (on a UTF-8 boundary) and then named in ALERTSPOOL_TRUNCATED.
-/// `signature` and tokens' secrets are never in it.
-std::vector<std::string> environment(const Stored& stored, const Attempt& attempt, const Alert& alert);
+/// What every command gets, whatever the alert: a fixed PATH, so that a command finds the same programs whoever started
+/// us; HOME (else `/`) and LANG (else `C.UTF-8`: values are UTF-8) of our own process; TZ only when our own is set.
+/// `own` is environ(7).
+std::vector<std::string> base_environment(const char* const* own);
 
-/// `alertName` -> `ALERT_NAME`, `curValue` -> `CUR_VALUE`, `rawMetricName` -> `RAW_METRIC_NAME`; empty when the name
-/// does not survive `[A-Z0-9_]`.
+/// `base` as it is, then ALERTSPOOL_*, then CMS_* (documented fields, dimensions, other fields); each name once, the
+/// first wins. Names of the sender cannot leave their prefix: CMS_, CMS_DIMENSION_, and ALERTSPOOL_URL_ for the URL.
+/// Documented fields and ALERTSPOOL_* other than ALERTSPOOL_URL_* are always set, empty for absent and `null`;
+/// ALERTSPOOL_TEST is 1 or 0; ALERTSPOOL_TIME is empty outside the years 1970 to 9999.
+/// Values are cut at NUL and at the limits (on a UTF-8 boundary), and variables without room are left out; both are
+/// named, blanks between, in ALERTSPOOL_TRUNCATED, the last variable, which ends in ` ...` when they are too many.
+/// `signature` and tokens' secrets are never in it.
+std::vector<std::string> environment(const Stored& stored, const Attempt& attempt, const Alert& alert,
+                                     std::vector<std::string> base);
+
+/// `alertName` -> `ALERT_NAME`, `curValue` -> `CUR_VALUE`, `rawMetricName` -> `RAW_METRIC_NAME`: an underscore before
+/// each capital that follows a small letter or a digit. Empty when the name has anything but ASCII letters, digits and
+/// `_`.
 std::string upper_snake(std::string_view name);
 
 }  // namespace alertspool
