@@ -38,11 +38,29 @@ public:
   explicit ConfigError(const std::vector<std::string>& lines);
 };
 
+/// Whether the token file is read too. The deliverer and who lists alerts need no secret, so they may run as a user who
+/// cannot read it.
+enum class Secrets { read, leave };
+
 /// Reads the file and the token file that it names. A missing kDefaultConfig that nobody asked for by name gives the
 /// defaults. Throws ConfigError.
-Config read_config(const std::string& path, bool asked_for);
+Config read_config(const std::string& path, bool asked_for, Secrets secrets = Secrets::read);
 
-/// The same from text, for tests; `path` is only named in errors. Token files are read.
-Config parse_config(const std::string& text, const std::string& path);
+/// The same from text; `path` is only named in errors.
+Config parse_config(const std::string& text, const std::string& path, Secrets secrets = Secrets::read);
+
+/// A key that the file may have, for `check --keys` and for comparing the manual with the code.
+struct ConfigKey {
+  std::string section;   ///< empty, `action`, `action syslog` or `action command`
+  std::string name;
+  std::string fallback;  ///< as it would be written; empty: none
+  std::string help;
+};
+std::vector<ConfigKey> config_keys();
+
+/// Path of the SQLite file that the store's URL names.
+std::string spool_path(const Config& config);
+/// The fifo beside the spool by which a receiver wakes the deliverer.
+std::string wake_path(const Config& config);
 
 }  // namespace alertspool

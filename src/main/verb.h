@@ -54,13 +54,33 @@ struct Verb {
   int (*run)(const Arguments&);
 };
 
-/// In the order of --help. Each verb's file defines one `const Verb kNameVerb`.
+/// Each is defined in the file of its name.
+extern const Verb kServeVerb, kDeliverVerb, kCheckVerb, kExplainVerb, kSampleVerb, kTestVerb, kUrlVerb, kInitVerb,
+    kListVerb, kShowVerb, kRetryVerb, kDropVerb, kBackupVerb, kStatusVerb;
+
+/// In the order of --help.
 const std::vector<const Verb*>& verbs();
 
-/// Reads the configuration that these arguments name. Throws ConfigError.
-Config config_of(const Arguments& arguments);
+/// What a command line asks for.
+struct Call {
+  const Verb* verb = nullptr;
+  Arguments arguments;
+  bool help = false;
+  bool version = false;
+};
 
-/// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error, returns the exit code.
+/// `words` are main()'s without argv[0]. Without a verb it is `serve`.
+///
+/// Under GATEWAY_INTERFACE it is always `serve`: Apache passes a query string without `=` as arguments, so whoever may
+/// send a request writes them, and they are ignored when QUERY_STRING has that form (RFC 3875 section 4.4). There the
+/// configuration is named by ALERTSPOOL_CONFIG, which the web server sets and a sender cannot. Throws UsageError.
+Call parse_call(const std::vector<std::string>& words, char** environment);
+
+/// Reads the configuration that these arguments name. Throws ConfigError.
+Config config_of(const Arguments& arguments, Secrets secrets = Secrets::read);
+
+/// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error (to syslog when that is
+/// /dev/null), returns the exit code.
 int run_main(int argc, char** argv, char** environment);
 
 }  // namespace alertspool
