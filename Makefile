@@ -1,5 +1,6 @@
 # alertspool: GNU make, no generator. `make` builds build/alertspool; `make check` builds and tests everything;
-# `make run` shows it at work. Each of these installs the Debian packages it lacks (see tools/deps).
+# `make run` shows it at work. check, run, demo, coverage and bench install the Debian packages they lack (tools/deps);
+# `make` alone does not: `make deps` first on a fresh machine.
 
 VERSION := 0.1.0
 
@@ -13,6 +14,7 @@ BINDIR     := $(PREFIX)/bin
 CGIDIR     := $(PREFIX)/lib/cgi-bin
 MANDIR     := $(PREFIX)/share/man
 DOCDIR     := $(PREFIX)/share/doc/alertspool
+UNITDIR    := $(PREFIX)/lib/systemd/system
 
 # ---- how to compile
 
@@ -28,7 +30,9 @@ LDLIBS   := -lfcgi -lboost_program_options -lsoci_core -lsoci_sqlite3 -lnettle -
 
 SOURCES := $(filter-out src/main/main.cc,$(wildcard src/*/*.cc))
 OBJECTS := $(SOURCES:%.cc=$(BUILD)/%.o)
+HEADERS := $(wildcard src/*/*.h)
 TESTS   := $(wildcard tests/*_test.cc)
+JOBS    ?= $(shell nproc)
 
 .PHONY: all
 all: $(BUILD)/alertspool
@@ -47,3 +51,110 @@ $(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lgtest -lgtest_main $(LDLIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: deps
+deps:
+	tools/deps build run check lint
+
+# ---- see it at work
+
+.PHONY: run demo
+run:
+	@tools/deps build run
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool
+	@tools/demo --stay $(BUILD)/alertspool
+
+demo:
+	@tools/deps build run
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool
+	@tools/demo $(BUILD)/alertspool
+
+# ---- checks
+
+CHECKS := unit-tests system-tests check-floors check-headers check-docs check-man
+
+.PHONY: check $(CHECKS)
+check:
+	@tools/deps build check
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/unit-tests check-headers
+	@$(MAKE) --no-print-directory -j1 $(CHECKS)
+
+unit-tests: $(BUILD)/unit-tests
+	$(BUILD)/unit-tests --gtest_brief=1
+
+system-tests: $(BUILD)/alertspool
+	tests/system/run $(BUILD)/alertspool
+
+check-floors:
+	tools/check-floors
+
+# Every header compiles alone.
+check-headers: $(HEADERS:%=$(BUILD)/%.alone)
+
+$(BUILD)/%.h.alone: %.h
+	@mkdir -p $(@D)
+	@echo '#include "$<"' | $(CXX) $(CXXFLAGS) -I. -fsyntax-only -MMD -MP -MF $(@:.alone=.d) -MT $@ -x c++ -
+	@touch $@
+
+check-docs: $(BUILD)/alertspool
+	tools/check-docs $(BUILD)/alertspool
+
+check-man:
+	mandoc -T lint -W warning man/*.[1-9]
+
+.PHONY: lint format coverage bench
+lint:
+	@tools/deps build lint
+	clang-format --dry-run -Werror $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h bench/*.cc)
+	cppcheck --quiet --std=c++20 --language=c++ --error-exitcode=1 --enable=warning,performance,portability \
+	  --inline-suppr --suppress=missingInclude -Isrc src
+	shellcheck tools/deps tools/demo tools/check-floors .ci/run
+	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -n 1 sh -c 'clang-tidy --quiet "$$0" -- -x c++ $(CXXFLAGS) 2>/dev/null'
+
+format:
+	clang-format -i $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h bench/*.cc)
+
+coverage:
+	@tools/deps build check cover
+	$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage CXXFLAGS='-O0 -g --coverage' \
+	  LDFLAGS=--coverage unit-tests system-tests
+	gcovr --root . --filter src/ --object-directory $(BUILD)/coverage --sort-uncovered $(BUILD)/coverage
+
+bench:
+	@tools/deps build bench
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/bench/floor
+	bench/run $(BUILD) $(BENCH)
+
+$(BUILD)/bench/floor: $(BUILD)/bench/floor.o
+	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lfcgi
+
+# ---- installing: a configuration that is there already stays as it is
+
+.PHONY: install uninstall
+install: $(BUILD)/alertspool
+	install -D -m 755 $(BUILD)/alertspool $(DESTDIR)$(BINDIR)/alertspool
+	install -d $(DESTDIR)$(CGIDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(UNITDIR)
+	ln -sf $(BINDIR)/alertspool $(DESTDIR)$(CGIDIR)/alertspool.cgi
+	for page in man/*.[1-9]; do \
+	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	for unit in $(wildcard systemd/*); do sed 's|/usr/bin/alertspool|$(BINDIR)/alertspool|' $$unit > $(BUILD)/unit && \
+	  install -m 644 $(BUILD)/unit $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
+	cp -R $(wildcard README.md NEWS nginx-conf apache-conf examples) $(DESTDIR)$(DOCDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf || \
+	  install -D -m 640 examples/alertspool.conf $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/alertspool $(DESTDIR)$(CGIDIR)/alertspool.cgi
+	rm -f $(patsubst man/%,$(DESTDIR)$(MANDIR)/*/%,$(wildcard man/*))
+	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*))
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+# ---- the rest
+
+.PHONY: dist clean
+dist:
+	@mkdir -p dist
+	git archive --prefix=alertspool-$(VERSION)/ -o dist/alertspool-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf $(BUILD) run dist
