@@ -18,10 +18,11 @@ class FileLock {
 public:
   enum class Byte : long { next = 0, writer = 1, deliverer = 2 };
 
-  /// Opens `path`, made with `mode` when absent. Throws std::system_error.
+  /// Opens `path`, made with `mode` (whatever the umask) when absent. Throws std::system_error.
   explicit FileLock(const std::string& path, unsigned mode = 0660);
 
-  /// False when the deadline passed first. Throws std::system_error.
+  /// False when the deadline passed first. Throws std::system_error. While it waits it uses the signal SIGRTMIN + 3, in
+  /// this thread only.
   bool lock_writer(std::chrono::steady_clock::time_point deadline);
   void unlock_writer() noexcept;
 
@@ -29,8 +30,11 @@ public:
   bool try_lock_deliverer();
 
 private:
+  bool try_lock(Byte byte);
   bool wait_for(Byte byte, std::chrono::steady_clock::time_point deadline);
+  void unlock(Byte byte) noexcept;
 
+  std::string path_;
   Fd file_;
 };
 

@@ -24,14 +24,23 @@ using Pairs = std::initializer_list<Pair>;
 enum class Target { standard_error, syslog };
 void open(Target target) noexcept;
 
-void write(Level level, std::string_view event, Pairs pairs);
+void write(Level level, std::string_view event, Pairs pairs) noexcept;
 
-inline void info(std::string_view event, Pairs pairs) { write(Level::info, event, pairs); }
-inline void notice(std::string_view event, Pairs pairs) { write(Level::notice, event, pairs); }
-inline void warning(std::string_view event, Pairs pairs) { write(Level::warning, event, pairs); }
-inline void error(std::string_view event, Pairs pairs) { write(Level::error, event, pairs); }
+inline void info(std::string_view event, Pairs pairs) {
+  write(Level::info, event, pairs);
+}
+inline void notice(std::string_view event, Pairs pairs) {
+  write(Level::notice, event, pairs);
+}
+inline void warning(std::string_view event, Pairs pairs) {
+  write(Level::warning, event, pairs);
+}
+inline void error(std::string_view event, Pairs pairs) {
+  write(Level::error, event, pairs);
+}
 
-/// Collects lines and writes them together: a commit of 64 alerts costs one write, not 64.
+/// Collects lines and writes them together: a commit of 64 alerts costs one write, not 64. To syslog, which has no such
+/// thing, each goes at once.
 class Batch {
 public:
   void add(Level level, std::string_view event, Pairs pairs);

@@ -1,0 +1,78 @@
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+
+namespace alertspool {
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+Fd::~Fd() {
+  reset();
+}
+
+// close(2) is not repeated on EINTR: Linux has released the descriptor by then.
+void Fd::reset() noexcept {
+  if (fd_ >= 0) close(std::exchange(fd_, -1));
+}
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+void set_nonblocking(int fd, bool on) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) != 0)
+    throw std::system_error(errno, std::generic_category(), "cannot set O_NONBLOCK");
+}
+
+bool open_standard_descriptors() noexcept {
+  bool stderr_was_closed = false;
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    stderr_was_closed = fd == 2;
+    // The lowest free descriptor is this one: those below are open by now.
+    if (open("/dev/null", O_RDWR) < 0) break;
+  }
+  return stderr_was_closed;
+}
+
+std::string read_file(const std::string& path, std::size_t limit) {
+  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
+  std::string content;
+  std::array<char, 16384> buffer;
+  while (const ssize_t got = read(file.get(), buffer.data(), buffer.size())) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw std::system_error(errno, std::generic_category(), "cannot read " + path);
+    content.append(buffer.data(), static_cast<std::size_t>(got));
+    if (content.size() > limit)
+      throw std::length_error("cannot read " + path + ": larger than " + std::to_string(limit) + " bytes");
+  }
+  return content;
+}
+
+bool write_all(int fd, std::string_view bytes) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace alertspool
