@@ -1,8 +1,9 @@
 /// Child: one process that runs a command. Describe it, start it, then feed what poll(2) says to it until it is done.
 ///
 /// Entirely passive: it owns the descriptors and the process group, the caller owns the loop and the clock. Never a
-/// shell. The child gets exactly the argv and environment given, working directory `/`, umask 077, an empty signal mask,
-/// default signals, a process group of its own, and descriptors 0 to 2 only.
+/// shell. The child gets exactly the argv and environment given, working directory `/`, our umask, an empty signal
+/// mask, default signals, a process group of its own, and descriptors 0 to 2 only. REQUIRES: SIGPIPE is ignored. All
+/// Children of a process belong to one thread.
 
 #pragma once
 
@@ -23,16 +24,17 @@ struct Command {
   std::vector<std::string> environment;  ///< "NAME=value"
   std::string input;                     ///< written to standard input, then closed; not reading it is fine
   std::size_t output_cap = 4096;         ///< of stdout and stderr together; more is read and thrown away
-  milliseconds timeout{0};               ///< TERM to the group after this, KILL 5 s later
+  milliseconds timeout{0};               ///< TERM to the group after this, KILL 5 s later; 0: never
 };
 
 /// How a child ended.
 struct Ending {
   enum class Kind { exited, signalled, timed_out, not_started };
   Kind kind = Kind::not_started;
-  int code = 0;         ///< exit code, signal number, or errno of the start
-  std::string output;   ///< as it came, at most output_cap bytes
+  int code = 0;        ///< exit code, signal number, or errno of the start
+  std::string output;  ///< as it came, at most output_cap bytes
   milliseconds duration{0};
+  milliseconds timeout{0};  ///< of the command
 
   /// `exit 75`, `signal 9 (Killed)`, `timeout after 30s`, `cannot start: No such file or directory`.
   std::string text() const;
@@ -65,8 +67,13 @@ private:
   std::unique_ptr<State> state_;
 };
 
-/// Starts `argv` for good: own session, descriptors as given (-1: /dev/null), everything else closed on exec, signals
-/// reset. For the deliverer, which outlives a CGI request. Throws std::system_error.
+/// Reaps ended processes that are no Child's: grandchildren that left their group (setsid) come to a process that is a
+/// subreaper (prctl(2)) when their parents end. Takes no Child's exit status.
+void reap_strangers() noexcept;
+
+/// Starts `argv` for good: own session, descriptors as given (-1: /dev/null), standard output on /dev/null, everything
+/// else closed, signals reset, our own environment. For the deliverer, which outlives a CGI request: what the web
+/// server put into the environment (GATEWAY_INTERFACE) is for the caller to take out. Throws std::system_error.
 pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error);
 
 }  // namespace alertspool

@@ -1,0 +1,297 @@
+#include "base/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace alertspool {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kGrace{5};         // from TERM to KILL
+constexpr milliseconds kDrain{200};  // for output that is still in the pipe when the child has ended
+constexpr int kReadsAtOnce = 16;     // of an endless output, before others have their turn
+constexpr int kStrangersAtOnce = 256;
+
+/// Processes of all Children that are not reaped yet.
+std::vector<pid_t>& known_pids() {
+  static std::vector<pid_t> pids;
+  return pids;
+}
+
+/// How posix_spawn(3) makes a process: no signal masked or ignored, no descriptor above 2.
+class Spawn {
+public:
+  explicit Spawn(short flags) {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
+    sigset_t signals;
+    sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes_, &signals);
+    sigfillset(&signals);
+    posix_spawnattr_setsigdefault(&attributes_, &signals);
+    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+  }
+  Spawn(const Spawn&) = delete;
+  Spawn& operator=(const Spawn&) = delete;
+  ~Spawn() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+
+  /// `source` (-1: /dev/null) as descriptor `target`.
+  void connect(int source, int target) {
+    if (source < 0)
+      posix_spawn_file_actions_addopen(&actions_, target, "/dev/null", O_RDWR, 0);
+    else
+      posix_spawn_file_actions_adddup2(&actions_, source, target);
+  }
+  void change_directory(const char* path) { posix_spawn_file_actions_addchdir_np(&actions_, path); }
+
+  /// 0 or errno.
+  int start(const std::vector<std::string>& argv, char* const* environment, pid_t& pid) {
+    std::vector<char*> arguments = pointers(argv);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    return posix_spawn(&pid, argv.at(0).c_str(), &actions_, &attributes_, arguments.data(), environment);
+  }
+
+  static std::vector<char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    result.reserve(texts.size() + 1);
+    for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+    result.push_back(nullptr);
+    return result;
+  }
+
+private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+std::string described(const char* description) {
+  return description ? description : "unknown";
+}
+
+}  // namespace
+
+std::string Ending::text() const {
+  switch (kind) {
+    case Kind::exited:
+      return "exit " + std::to_string(code);
+    case Kind::signalled:
+      return "signal " + std::to_string(code) + " (" + described(sigdescr_np(code)) + ")";
+    case Kind::timed_out:
+      return "timeout after " + to_text(timeout);
+    case Kind::not_started:
+      break;
+  }
+  return "cannot start: " + described(strerrordesc_np(code));
+}
+
+struct Child::State {
+  enum class Phase { running, terminating, killed, draining, done };
+
+  Phase phase = Phase::running;
+  pid_t pid = 0;
+  Fd process;  // a pidfd: readable when the process has ended
+  Fd input;
+  Fd output;
+  std::string unwritten;
+  std::size_t written = 0;
+  std::size_t output_cap = 0;
+  SteadyTime started;
+  SteadyTime deadline = SteadyTime::max();  // of this phase
+  bool timed_out = false;
+  Ending ending;
+
+  int start(const Command& command);
+  void write_input() noexcept;
+  void read_output();
+  bool has_ended(SteadyTime now);
+  void signal_group(int signal) const noexcept;
+  void escalate(SteadyTime now) noexcept;
+  void reap() noexcept;
+};
+
+/// 0 or errno.
+int Child::State::start(const Command& command) {
+  Pipe in = make_pipe();
+  Pipe out = make_pipe();
+  set_nonblocking(in.write.get(), true);
+  set_nonblocking(out.read.get(), true);
+  Spawn spawn(POSIX_SPAWN_SETPGROUP);
+  spawn.connect(in.read.get(), STDIN_FILENO);
+  spawn.connect(out.write.get(), STDOUT_FILENO);
+  spawn.connect(out.write.get(), STDERR_FILENO);
+  spawn.change_directory("/");
+  known_pids().reserve(known_pids().size() + 1);
+  if (const int error = spawn.start(command.argv, Spawn::pointers(command.environment).data(), pid)) return error;
+  known_pids().push_back(pid);
+  process = Fd(pidfd_open(pid, 0));
+  if (!process) {
+    const int error = errno;
+    reap();
+    return error;
+  }
+  input = std::move(in.write);
+  output = std::move(out.read);
+  return 0;
+}
+
+void Child::State::write_input() noexcept {
+  if (!input) return;
+  const ssize_t count = write(input.get(), unwritten.data() + written, unwritten.size() - written);
+  if (count > 0) written += static_cast<std::size_t>(count);
+  // EPIPE: a command need not read its input.
+  if (written == unwritten.size() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.reset();
+}
+
+void Child::State::read_output() {
+  std::array<char, 65536> buffer;  // all that a pipe holds
+  for (int reads = 0; output && reads < kReadsAtOnce; ++reads) {
+    const ssize_t count = read(output.get(), buffer.data(), buffer.size());
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count <= 0) return output.reset();
+    const std::size_t room = output_cap - ending.output.size();
+    ending.output.append(buffer.data(), std::min(room, static_cast<std::size_t>(count)));
+  }
+}
+
+/// Only looks (WNOWAIT): as long as the zombie is there, its number names this process group and no other.
+bool Child::State::has_ended(SteadyTime now) {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return false;
+  ending.kind = info.si_code == CLD_EXITED ? Ending::Kind::exited : Ending::Kind::signalled;
+  if (timed_out) ending.kind = Ending::Kind::timed_out;
+  ending.code = info.si_status;
+  ending.duration = std::chrono::duration_cast<milliseconds>(now - started);
+  return true;
+}
+
+void Child::State::signal_group(int signal) const noexcept {
+  kill(-pid, signal);
+  if (signal == SIGKILL) kill(pid, signal);  // it may have left its group
+}
+
+void Child::State::escalate(SteadyTime now) noexcept {
+  const bool kill_now = phase != Phase::running;
+  phase = kill_now ? Phase::killed : Phase::terminating;
+  deadline = kill_now ? SteadyTime::max() : now + kGrace;
+  signal_group(kill_now ? SIGKILL : SIGTERM);
+  if (!kill_now) signal_group(SIGCONT);  // a stopped process takes TERM only when it goes on
+}
+
+void Child::State::reap() noexcept {
+  signal_group(SIGKILL);
+  while (waitid(P_PID, static_cast<id_t>(pid), nullptr, WEXITED) != 0 && errno == EINTR) continue;
+  std::erase(known_pids(), pid);
+  phase = Phase::done;
+  process.reset();
+  input.reset();
+  output.reset();
+}
+
+Child::Child(const Command& command, SteadyTime now) : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.started = now;
+  s.unwritten = command.input;
+  s.output_cap = command.output_cap;
+  s.ending.timeout = command.timeout;
+  if (command.timeout > milliseconds::zero()) s.deadline = now + command.timeout;
+  try {
+    s.ending.code = s.start(command);
+  } catch (const std::system_error& e) {
+    s.ending.code = e.code().value();  // no descriptor for the pipes
+  }
+  if (s.ending.code != 0)
+    s.phase = State::Phase::done;
+  else
+    s.write_input();
+}
+
+Child::Child(Child&&) noexcept = default;
+
+Child& Child::operator=(Child&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+Child::~Child() {
+  if (state_ && !done()) state_->reap();
+}
+
+bool Child::done() const noexcept {
+  return state_->phase == State::Phase::done;
+}
+const Ending& Child::ending() const noexcept {
+  return state_->ending;
+}
+pid_t Child::pid() const noexcept {
+  return state_->pid;
+}
+
+void Child::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
+  const State& s = *state_;
+  if (done()) return;
+  until = std::min(until, s.deadline);
+  if (s.phase != State::Phase::draining) fds.push_back({s.process.get(), POLLIN, 0});
+  if (s.output) fds.push_back({s.output.get(), POLLIN, 0});
+  if (s.input) fds.push_back({s.input.get(), POLLOUT, 0});
+}
+
+void Child::proceed(SteadyTime now) {
+  State& s = *state_;
+  if (done()) return;
+  s.write_input();
+  // Looked at before reading: what it wrote before its end is then in the pipe.
+  if (s.phase != State::Phase::draining && s.has_ended(now)) {
+    s.phase = State::Phase::draining;
+    s.deadline = now + kDrain;
+    s.input.reset();
+  }
+  s.read_output();
+  const bool draining = s.phase == State::Phase::draining;
+  if (draining && (!s.output || now >= s.deadline)) {
+    s.reap();
+  } else if (!draining && now >= s.deadline) {
+    s.timed_out = s.timed_out || s.phase == State::Phase::running;
+    s.escalate(now);
+  }
+}
+
+void Child::terminate(SteadyTime now) noexcept {
+  if (!done() && state_->phase != State::Phase::draining) state_->escalate(now);
+}
+
+void reap_strangers() noexcept {
+  for (int reaped = 0; reaped < kStrangersAtOnce; ++reaped) {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const std::vector<pid_t>& known = known_pids();
+    if (std::find(known.begin(), known.end(), info.si_pid) != known.end()) return;
+    waitid(P_PID, static_cast<id_t>(info.si_pid), nullptr, WEXITED | WNOHANG);
+  }
+}
+
+pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error) {
+  Spawn spawn(POSIX_SPAWN_SETSID);
+  spawn.connect(standard_input, STDIN_FILENO);
+  spawn.connect(-1, STDOUT_FILENO);
+  spawn.connect(standard_error, STDERR_FILENO);
+  pid_t pid = 0;
+  if (const int error = spawn.start(argv, environ, pid))
+    throw std::system_error(error, std::generic_category(), "cannot start " + argv.at(0));
+  return pid;
+}
+
+}  // namespace alertspool
