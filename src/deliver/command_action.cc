@@ -1,0 +1,80 @@
+#include "deliver/command_action.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace alertspool {
+namespace {
+
+constexpr std::chrono::seconds kPause{1};
+
+std::string input_of(const Task& task) {
+  return to_json(task.view,
+                 {{"action", json_string(task.attempt.action)}, {"attempt", std::to_string(task.attempt.number)}}) +
+         "\n";
+}
+
+}  // namespace
+
+Outcome outcome_of(const Ending& ending, const RetryPolicy& policy) {
+  using Kind = Outcome::Kind;
+  Kind kind = Kind::later;
+  if (ending.kind == Ending::Kind::exited) {
+    const auto& give_up = policy.give_up_exit;
+    if (std::find(give_up.begin(), give_up.end(), ending.code) != give_up.end()) kind = Kind::failed;
+    if (ending.code == 0) kind = Kind::delivered;
+  }
+  return {kind, ending.text(), ending.output, ending.duration};
+}
+
+CommandAction::CommandAction(ActionConfig config)
+    : config_(std::move(config)), base_environment_(base_environment(environ)) {}
+
+int CommandAction::room() const noexcept {
+  if (paused_until_ != SteadyTime::min()) return 0;
+  return std::max(0, config_.parallel - static_cast<int>(running_.size()));
+}
+
+void CommandAction::start(Task task, SteadyTime now) {
+  Command command;
+  command.argv = config_.run;
+  command.environment = environment(task.view.stored, task.attempt, task.view.alert, base_environment_);
+  command.input = input_of(task);
+  command.timeout = config_.timeout;
+  Child child(command, now);
+  if (!child.done()) {
+    running_.push_back({task.delivery_id, std::move(child)});
+    return;
+  }
+  // Only E2BIG is this alert's own trouble.
+  if (child.ending().code != E2BIG) paused_until_ = now + kPause;
+  ended_.push_back({task.delivery_id, outcome_of(child.ending(), config_.retry)});
+}
+
+void CommandAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
+  if (paused_until_ != SteadyTime::min()) until = std::min(until, paused_until_);
+  for (const Running& running : running_) running.child.poll_for(fds, until);
+}
+
+void CommandAction::proceed(SteadyTime now) {
+  if (now >= paused_until_) paused_until_ = SteadyTime::min();
+  for (Running& running : running_) {
+    running.child.proceed(now);
+    if (running.child.done())
+      ended_.push_back({running.delivery_id, outcome_of(running.child.ending(), config_.retry)});
+  }
+  std::erase_if(running_, [](const Running& running) { return running.child.done(); });
+}
+
+std::vector<Ended> CommandAction::take_ended() {
+  return std::exchange(ended_, {});
+}
+
+void CommandAction::terminate(SteadyTime now) {
+  for (Running& running : running_) running.child.terminate(now);
+}
+
+}  // namespace alertspool

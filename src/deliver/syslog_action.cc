@@ -1,0 +1,129 @@
+#include "deliver/syslog_action.h"
+
+#include "alert/line.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <system_error>
+#include <utility>
+
+namespace alertspool {
+namespace {
+
+constexpr std::chrono::seconds kPause{1};
+constexpr std::chrono::seconds kPatience{1};  // with a full socket
+constexpr std::size_t kRoom = 1024;
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    throw std::system_error(ENAMETOOLONG, std::generic_category(), "cannot use the syslog socket " + path);
+  path.copy(address.sun_path, path.size());
+  return address;
+}
+
+/// `Nov  3 16:06:56`, local time: RFC 3164 section 4.1.2.
+std::string timestamp() {
+  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%s %2d %02d:%02d:%02d", kMonths.at(static_cast<std::size_t>(local.tm_mon)),
+                local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+  return text.data();
+}
+
+std::string datagram_of(int facility, const AlertView& view) {
+  const int priority = facility * 8 + syslog_severity(view.alert);
+  return '<' + std::to_string(priority) + '>' + timestamp() + " alertspool[" + std::to_string(getpid()) +
+         "]: " + syslog_line(view.stored.id, view.stored.test, view.alert);
+}
+
+bool is_disconnected(int error) noexcept {
+  return error == ECONNREFUSED || error == ENOTCONN || error == ECONNRESET || error == EPIPE;
+}
+
+}  // namespace
+
+SyslogAction::SyslogAction(const ActionConfig& config)
+    : facility_(config.facility), path_(config.socket), address_(address_of(config.socket)) {}
+
+int SyslogAction::room() const noexcept {
+  if (blocked_ || now_ < paused_until_) return 0;
+  return static_cast<int>(kRoom - std::min(kRoom, ended_.size()));
+}
+
+void SyslogAction::start(Task task, SteadyTime now) {
+  now_ = now;
+  std::string datagram = datagram_of(facility_, task.view);
+  const int error = send(datagram);
+  if (error == EAGAIN)
+    blocked_ = Blocked{task.delivery_id, std::move(datagram), now, now + kPatience};
+  else
+    end(task.delivery_id, error, milliseconds::zero());
+}
+
+void SyslogAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
+  if (now_ < paused_until_) until = std::min(until, paused_until_);
+  if (!blocked_) return;
+  until = std::min(until, blocked_->until);
+  fds.push_back({socket_.get(), POLLOUT, 0});
+}
+
+void SyslogAction::proceed(SteadyTime now) {
+  now_ = now;
+  if (!blocked_) return;
+  const int error = send(blocked_->datagram);
+  if (error == EAGAIN && now < blocked_->until) return;
+  end(blocked_->delivery_id, error, std::chrono::duration_cast<milliseconds>(now - blocked_->since));
+  blocked_.reset();
+}
+
+std::vector<Ended> SyslogAction::take_ended() {
+  return std::exchange(ended_, {});
+}
+
+void SyslogAction::terminate(SteadyTime now) {
+  if (blocked_) blocked_->until = now;
+}
+
+int SyslogAction::connect() noexcept {
+  socket_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket_ && ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0) return 0;
+  const int error = errno;
+  socket_.reset();
+  return error;
+}
+
+int SyslogAction::send(const std::string& datagram) noexcept {
+  int error = 0;
+  for (int tries = 0; tries < 2; ++tries) {
+    if (!socket_) error = connect();
+    if (!socket_) return error;
+    if (::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0) return 0;
+    error = errno;
+    if (!is_disconnected(error)) return error;
+    socket_.reset();  // that daemon is gone; perhaps another one has come
+  }
+  return error;
+}
+
+void SyslogAction::end(std::int64_t delivery_id, int error, milliseconds duration) {
+  if (error == 0) return ended_.push_back({delivery_id, {Outcome::Kind::delivered, "written", {}, duration}});
+  if (error != EMSGSIZE) paused_until_ = now_ + kPause;  // that one is this alert's own trouble
+  const char* reason = error == EAGAIN ? "it is full, nobody reads" : strerrordesc_np(error);
+  const std::string text = "cannot write to " + path_ + ": " + (reason ? reason : "unknown error");
+  ended_.push_back({delivery_id, {Outcome::Kind::later, text, {}, duration}});
+}
+
+}  // namespace alertspool

@@ -1,0 +1,54 @@
+/// SyslogAction: one line per alert to the local syslog daemon, over a socket of our own: syslog(3) cannot say that it
+/// failed, and it may block.
+
+#pragma once
+
+#include "base/fd.h"
+#include "deliver/action.h"
+#include "deliver/action_config.h"
+
+#include <sys/un.h>
+
+#include <optional>
+
+namespace alertspool {
+
+/// A missing, refusing or stopped daemon means "later", and no more attempts for a second. A full socket (the daemon is
+/// slower than we are, or stopped) is waited for, up to a second, before that.
+class SyslogAction final : public Action {
+public:
+  explicit SyslogAction(const ActionConfig& config);
+
+  int room() const noexcept override;
+  void start(Task task, SteadyTime now) override;
+  void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const override;
+  void proceed(SteadyTime now) override;
+  std::vector<Ended> take_ended() override;
+  void terminate(SteadyTime now) override;
+
+private:
+  /// A line that the socket has no room for.
+  struct Blocked {
+    std::int64_t delivery_id;
+    std::string datagram;
+    SteadyTime since;
+    SteadyTime until;
+  };
+
+  /// 0 or errno.
+  int connect() noexcept;
+  /// 0 or errno. Connects when needed, and once more when the daemon that it was connected to is gone.
+  int send(const std::string& datagram) noexcept;
+  void end(std::int64_t delivery_id, int error, milliseconds duration);
+
+  int facility_;
+  std::string path_;
+  sockaddr_un address_;
+  Fd socket_;
+  std::optional<Blocked> blocked_;
+  std::vector<Ended> ended_;
+  SteadyTime now_ = SteadyTime::min();
+  SteadyTime paused_until_ = SteadyTime::min();
+};
+
+}  // namespace alertspool
