@@ -61,6 +61,12 @@ public:
   /// Makes a new spool (`alertspool init`). False when there is one already.
   bool init();
 
+  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only or gone. Touches nothing.
+  void check_room() const;
+
+  /// One write that changes nothing. Throws StoreError.
+  void probe();
+
   // ---- receiver
 
   /// Stores all in one transaction; results in the same order. Two with the same digest: the second is a duplicate.
@@ -82,14 +88,11 @@ public:
   /// `farthest`: due times further ahead than this count as due (the clock was set back).
   std::vector<Claimed> claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
 
-  /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. Returns how many
-  /// were recorded.
+  /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. `released`: pending
+  /// again as if never claimed, the try does not count. Returns how many were recorded.
   std::size_t mark(std::span<const Mark> marks, const Lease& lease);
 
   void renew(const Lease& lease);
-  /// Pending again, as if never claimed (the try does not count). For an orderly end.
-  void release(std::span<const std::int64_t> delivery_ids, const Lease& lease);
-
   /// When the next delivery of one of these actions is due; nullopt when nothing waits.
   std::optional<WallTime> next_due(const std::vector<std::string>& actions);
 

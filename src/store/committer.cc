@@ -1,0 +1,260 @@
+#include "store/committer.h"
+
+#include "base/log.h"
+#include "store/store.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace alertspool {
+
+namespace {
+
+constexpr std::size_t kMostQueued = 100'000;
+constexpr std::size_t kMostQueuedBytes = 64UL << 20;
+/// One transaction takes no more, so that the first of a flood is not held up by the last.
+constexpr std::size_t kMostTogether = 512;
+constexpr milliseconds kTick{1000};
+
+struct Waiting {
+  SteadyTime deadline;
+  Committer::Done done;  ///< empty once answered
+};
+
+struct Queue {
+  std::vector<Incoming> incoming;
+  std::vector<Waiting> waiting;
+  std::size_t bytes = 0;
+
+  /// Takes all, or the first kMostTogether.
+  Queue take() {
+    Queue taken;
+    if (incoming.size() <= kMostTogether) {
+      std::swap(taken, *this);
+      return taken;
+    }
+    taken.incoming.assign(std::make_move_iterator(incoming.begin()), std::make_move_iterator(incoming.begin() + kMostTogether));
+    taken.waiting.assign(std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.begin() + kMostTogether));
+    incoming.erase(incoming.begin(), incoming.begin() + kMostTogether);
+    waiting.erase(waiting.begin(), waiting.begin() + kMostTogether);
+    for (const Incoming& one : taken.incoming) bytes -= one.callback.body.size();
+    return taken;
+  }
+};
+
+}  // namespace
+
+struct Committer::Impl {
+  Impl(Store& store_, const Clock& clock_, std::function<void(std::size_t)> on_commit_)
+      : store(store_), clock(clock_), on_commit(std::move(on_commit_)) {}
+
+  void run();
+  void store_batch();
+  void store_side();
+  void answer(std::vector<Waiting>& waiting, const std::vector<Put>* puts);
+  void set_problem(const std::string& text);
+  bool side_work() const { return !refusals.empty() || process || !problem.empty(); }
+
+  Store& store;
+  const Clock& clock;
+  const std::function<void(std::size_t)> on_commit;
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  Queue queue;                          // guarded by mutex, like all below
+  std::vector<Waiting> committing;      ///< of the batch that is being written
+  std::vector<RefusalCount> refusals;
+  std::optional<ProcessInfo> process;
+  std::string problem;                  ///< why the last write failed; empty: it did not
+  bool stopping = false;
+  bool ended = false;
+  std::thread thread;
+};
+
+void Committer::Impl::set_problem(const std::string& text) {
+  const std::lock_guard guard(mutex);
+  if (problem == text) return;
+  if (text.empty()) {
+    log::notice("spool-healed", {});
+  } else {
+    log::error("spool-failed", {{"reason", text}, {"then", "answering 503, the sender tries again"}});
+  }
+  problem = text;
+}
+
+/// Each answer is given by whoever takes its `done` under the mutex: here or in expire().
+void Committer::Impl::answer(std::vector<Waiting>& waiting, const std::vector<Put>* puts) {
+  std::vector<Waiting> mine;
+  std::string why;
+  {
+    const std::lock_guard guard(mutex);
+    mine.swap(waiting);
+    why = problem;
+  }
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    if (!mine[i].done) continue;
+    mine[i].done(puts != nullptr ? PutResult((*puts)[i]) : PutResult(NotStored{why}));
+  }
+}
+
+void Committer::Impl::store_batch() {
+  std::vector<Incoming> batch;
+  {
+    const std::lock_guard guard(mutex);
+    Queue taken = queue.take();
+    batch = std::move(taken.incoming);
+    committing = std::move(taken.waiting);
+  }
+  if (batch.empty()) return;
+  std::size_t stored = 0;
+  try {
+    const std::vector<Put> puts = store.put(batch);
+    set_problem("");
+    for (const Put& put : puts) stored += put.duplicate ? 0 : 1;
+    answer(committing, &puts);
+  } catch (const std::exception& error) {
+    set_problem(error.what());
+    answer(committing, nullptr);
+  }
+  on_commit(stored);
+}
+
+/// What is no callback: refusals, the process' own row, and a write to see whether a failed spool has healed.
+void Committer::Impl::store_side() {
+  std::vector<RefusalCount> counts;
+  std::optional<ProcessInfo> about;
+  bool failed = false;
+  {
+    const std::lock_guard guard(mutex);
+    counts.swap(refusals);
+    about.swap(process);
+    failed = !problem.empty();
+  }
+  try {
+    store.count_refusals(counts);
+    counts.clear();
+    if (about) store.announce(*about);
+    if (failed) {
+      store.check_room();
+      store.probe();
+      set_problem("");
+    }
+  } catch (const std::exception& error) {
+    set_problem(error.what());
+    const std::lock_guard guard(mutex);
+    if (refusals.size() < kMostQueued) refusals.insert(refusals.end(), counts.begin(), counts.end());
+    if (about && !process) process = about;
+  }
+}
+
+void Committer::Impl::run() {
+  SteadyTime next_side = clock.steady();
+  std::unique_lock guard(mutex);
+  while (true) {
+    const auto awake = [&] { return stopping || !queue.incoming.empty(); };
+    if (!awake() && side_work()) {
+      changed.wait_for(guard, kTick, awake);
+    } else if (!awake()) {
+      changed.wait(guard, [&] { return awake() || side_work(); });
+    }
+    const bool last = stopping && queue.incoming.empty();
+    const bool side = side_work() && (last || clock.steady() >= next_side);
+    guard.unlock();
+    store_batch();
+    if (side) {
+      store_side();
+      next_side = clock.steady() + kTick;
+    }
+    guard.lock();
+    if (last) break;
+  }
+  ended = true;
+  changed.notify_all();
+}
+
+Committer::Committer(Store& store, const Clock& clock, std::function<void(std::size_t)> on_commit)
+    : impl_(std::make_unique<Impl>(store, clock, std::move(on_commit))) {
+  impl_->thread = std::thread([this] { impl_->run(); });
+}
+
+Committer::~Committer() {
+  {
+    const std::lock_guard guard(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->changed.notify_all();
+  impl_->thread.join();
+}
+
+void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
+  bool full = false;
+  bool first = false;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    Queue& queue = impl_->queue;
+    full = impl_->ended || queue.incoming.size() >= kMostQueued || queue.bytes >= kMostQueuedBytes;
+    if (!full) {
+      first = queue.incoming.empty();
+      queue.bytes += incoming.callback.body.size();
+      queue.incoming.push_back(std::move(incoming));
+      queue.waiting.push_back({deadline, std::move(done)});
+    }
+  }
+  if (full) {
+    done(NotStored{"too many callbacks wait to be stored"});
+  } else if (first) {
+    impl_->changed.notify_one();
+  }
+}
+
+void Committer::count_refusal(RefusalCount count) {
+  const std::lock_guard guard(impl_->mutex);
+  if (impl_->refusals.size() < kMostQueued) impl_->refusals.push_back(std::move(count));
+  impl_->changed.notify_one();
+}
+
+void Committer::announce(ProcessInfo process) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->process = std::move(process);
+  impl_->changed.notify_one();
+}
+
+void Committer::expire(SteadyTime now) {
+  std::vector<Done> expired;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    for (std::vector<Waiting>* list : {&impl_->queue.waiting, &impl_->committing}) {
+      for (Waiting& waiting : *list) {
+        if (waiting.done && waiting.deadline <= now) expired.push_back(std::exchange(waiting.done, nullptr));
+      }
+    }
+  }
+  for (const Done& done : expired) done(NotStored{"not stored in time"});
+}
+
+bool Committer::healthy(std::string* reason) const {
+  try {
+    impl_->store.check_room();
+  } catch (const StoreError& error) {
+    *reason = error.what();
+    return false;
+  }
+  const std::lock_guard guard(impl_->mutex);
+  *reason = impl_->problem;
+  return impl_->problem.empty();
+}
+
+bool Committer::stop(SteadyTime deadline) {
+  std::unique_lock guard(impl_->mutex);
+  impl_->stopping = true;
+  impl_->changed.notify_all();
+  const bool ended = impl_->changed.wait_until(guard, deadline, [&] { return impl_->ended; });
+  guard.unlock();
+  if (!ended) expire(SteadyTime::max());
+  return ended;
+}
+
+}  // namespace alertspool

@@ -1,0 +1,260 @@
+#include "store/connection.h"
+
+#include "base/fd.h"
+#include "store/sql.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace alertspool {
+
+namespace {
+
+/// PRAGMA application_id of a spool: "alsp". file(1) and we can tell it from any other SQLite file.
+constexpr const char* kApplicationId = "1634497392";
+
+constexpr Statement kReadApplicationId{"PRAGMA application_id", "", "", "i"};
+constexpr Statement kReadJournalMode{"PRAGMA journal_mode", "", "", "s"};
+constexpr Statement kCheckpoint{"PRAGMA wal_checkpoint(PASSIVE)", "", "", "iii"};
+
+std::string path_of(const std::string& url) {
+  constexpr std::string_view scheme = "sqlite:";
+  if (!url.starts_with(scheme)) throw StoreError("store " + url + ": this version keeps spools in sqlite:PATH only");
+  std::string path = url.substr(scheme.size());
+  // SOCI takes everything with a `=` in it for a list of options.
+  if (path.empty() || path.front() != '/' || path.find('=') != std::string::npos) {
+    throw StoreError("store " + url + ": sqlite: needs an absolute path without '='");
+  }
+  return path;
+}
+
+std::string reason() { return std::generic_category().message(errno); }
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0;
+}
+
+void sync_path(const std::string& path, int flags) {
+  const Fd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0) throw StoreError("sync " + path + ": " + reason());
+}
+
+}  // namespace
+
+/// The writers' lock for a scope; inside another Hold it does nothing.
+class Connection::Hold {
+public:
+  /// Throws StoreError when the lock is not to be had in time.
+  Hold(Connection& connection, const char* doing, milliseconds timeout)
+      : connection_(connection), mine_(!connection.held_) {
+    if (!mine_) return;
+    try {
+      connection.held_ = connection.lock().lock_writer(connection.clock_.steady() + timeout);
+    } catch (const std::system_error& error) {
+      throw StoreError(std::string(doing) + ": lock of spool " + connection.path_ + ": " + error.what());
+    }
+    if (!connection.held_) {
+      throw StoreError(std::string(doing) + ": another process has held the lock of spool " + connection.path_ + " for " +
+                       to_text(timeout));
+    }
+  }
+  ~Hold() {
+    if (!mine_) return;
+    connection_.held_ = false;
+    connection_.lock_->unlock_writer();
+  }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+private:
+  Connection& connection_;
+  bool mine_;
+};
+
+Connection::Connection(StoreSettings settings, StoreUse use, const Clock& clock)
+    : settings_(std::move(settings)),
+      use_(use),
+      clock_(clock),
+      path_(path_of(settings_.url)),
+      directory_(path_.substr(0, path_.rfind('/') + 1)) {}
+
+Connection::~Connection() { discard(); }
+
+/// The last connection to close writes a checkpoint, so closing needs the writers' lock too. When it is not to be had,
+/// the connection is left to the end of the process: the kernel drops its locks, and nothing is lost.
+void Connection::discard() noexcept {
+  if (!session_) return;
+  try {
+    const Hold hold(*this, "close spool", milliseconds(500));
+    session_.reset();
+  } catch (const StoreError&) {
+    static_cast<void>(session_.release());
+  }
+}
+
+FileLock& Connection::lock() {
+  if (!lock_) {
+    lock_.emplace(path_ + "-lock");
+    give_to_owner(path_ + "-lock");
+  }
+  return *lock_;
+}
+
+/// What root makes beside somebody else's spool must not lock that user out.
+void Connection::give_to_owner(const std::string& file) const noexcept {
+  struct stat directory {};
+  if (geteuid() != 0 || stat(directory_.c_str(), &directory) != 0) return;
+  static_cast<void>(lchown(file.c_str(), directory.st_uid, directory.st_gid) == 0);
+}
+
+void Connection::refuse_damaged() const {
+  struct stat info {};
+  if (stat(path_.c_str(), &info) != 0) throw StoreError("spool " + path_ + ": " + reason());
+  if (!S_ISREG(info.st_mode)) throw StoreError("spool " + path_ + " is not a regular file");
+  if (info.st_size == 0) {
+    throw StoreError("spool " + path_ + " is empty (0 bytes), which no spool is: restore a backup, or move it away");
+  }
+}
+
+void Connection::open() {
+  refuse_damaged();
+  auto session = std::make_unique<Session>("sqlite3", path_);
+  // The lock of the writers comes first, so this waits for a stranger only: a shell, a backup tool.
+  session->execute("PRAGMA busy_timeout = " + std::to_string(settings_.lock_timeout.count()));
+  const std::vector<Row> id = session->run(kReadApplicationId);
+  if (id.empty() || std::to_string(integer(id[0][0])) != kApplicationId) {
+    throw StoreError("spool " + path_ + " is a SQLite file but no spool of alertspool");
+  }
+  const std::vector<Row> version = session->run(sql::kReadVersion);
+  if (version.size() != 1 || integer(version[0][0]) != sql::kSchemaVersion) {
+    throw StoreError("spool " + path_ + " has schema version " +
+                     (version.empty() ? "none" : std::to_string(integer(version[0][0]))) + ", this program knows " +
+                     std::to_string(sql::kSchemaVersion) + ": use the program that wrote it, or a newer one");
+  }
+  if (text(session->run(kReadJournalMode)[0][0]) != "wal") session->execute("PRAGMA journal_mode = WAL");
+  session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+  session->execute("PRAGMA wal_autocheckpoint = 4000");
+  session->execute("PRAGMA cache_size = -8000");
+  if (sync_failed_) {
+    // After a failed fsync the kernel takes the lost pages for clean (fsync(2)); what the log still shows from the page
+    // cache may not be on disk. A checkpoint writes and syncs it anew, so that "duplicate" is true again.
+    const std::vector<Row> done = session->run(kCheckpoint);
+    if (done.empty() || integer(done[0][0]) != 0 || integer(done[0][1]) != integer(done[0][2])) {
+      throw StoreError("spool " + path_ + ": cannot write back the log after a failed sync");
+    }
+    sync_failed_ = false;
+  }
+  session_ = std::move(session);
+}
+
+Session& Connection::session() {
+  if (session_) return *session_;
+  std::optional<Hold> hold;
+  if (use_ != StoreUse::read) hold.emplace(*this, "open spool", settings_.lock_timeout);
+  if (!exists(path_)) {
+    if (exists(path_ + "-wal")) {
+      throw StoreError("spool " + path_ + " is missing but its log " + path_ +
+                       "-wal is there: restore the spool, or move the log away");
+    }
+    if (use_ != StoreUse::receive) {
+      throw StoreError("there is no spool " + path_ + ": the receiver makes it, or `alertspool init`");
+    }
+    make();
+  }
+  try {
+    open();
+  } catch (const SqlError& error) {
+    throw StoreError("open spool " + path_ + ": " + error.what());
+  }
+  return *session_;
+}
+
+/// A complete file under a temporary name, then rename: nobody ever sees half a spool.
+/// REQUIRES: the writers' lock.
+void Connection::make() {
+  const std::string temporary = path_ + "-new";
+  unlink(temporary.c_str());
+  const Fd file(::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0660));
+  if (!file || fchmod(file.get(), 0660) != 0) throw StoreError("make spool " + temporary + ": " + reason());
+  give_to_owner(temporary);
+  try {
+    Session session("sqlite3", temporary);
+    session.execute("PRAGMA application_id = " + std::string(kApplicationId));
+    session.execute("BEGIN IMMEDIATE");
+    for (const char* statement : sql::kCreate) session.execute(statement);
+    session.run(sql::kWriteVersion, {sql::kSchemaVersion});
+    session.execute("COMMIT");
+    session.execute("PRAGMA journal_mode = WAL");
+  } catch (const SqlError& error) {
+    unlink(temporary.c_str());
+    throw StoreError("make spool " + temporary + ": " + error.what());
+  }
+  sync_path(temporary, O_RDWR);
+  if (rename(temporary.c_str(), path_.c_str()) != 0) throw StoreError("make spool " + path_ + ": " + reason());
+  sync_path(directory_, O_RDONLY | O_DIRECTORY);
+}
+
+bool Connection::init() {
+  if (exists(path_) || exists(path_ + "-wal")) return false;
+  const Hold hold(*this, "make spool", settings_.lock_timeout);
+  if (exists(path_)) return false;
+  make();
+  return true;
+}
+
+bool Connection::try_lock_deliverer() {
+  try {
+    return lock().try_lock_deliverer();
+  } catch (const std::system_error& error) {
+    throw StoreError("lock of spool " + path_ + ": " + error.what());
+  }
+}
+
+void Connection::check_room() const {
+  struct statvfs room {};
+  if (statvfs(directory_.c_str(), &room) != 0) throw StoreError("spool directory " + directory_ + ": " + reason());
+  if ((room.f_flag & ST_RDONLY) != 0) throw StoreError("spool directory " + directory_ + " is mounted read-only");
+  const auto left = static_cast<std::int64_t>(room.f_bavail) * static_cast<std::int64_t>(room.f_frsize);
+  if (left < settings_.free_space_floor) {
+    throw StoreFull("spool directory " + directory_ + " has " + std::to_string(left >> 20) + " MiB left, the floor is " +
+                    std::to_string(settings_.free_space_floor >> 20) + " MiB");
+  }
+}
+
+void Connection::write(const char* doing, const std::function<void(Session&)>& work) {
+  const Hold hold(*this, doing, settings_.lock_timeout);
+  try {
+    Session& connected = session();
+    connected.execute("BEGIN IMMEDIATE");
+    work(connected);
+    connected.execute("COMMIT");
+  } catch (const SqlError& error) {
+    sync_failed_ = true;
+    discard();
+    throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
+  } catch (...) {
+    discard();
+    throw;
+  }
+}
+
+void Connection::read(const char* doing, const std::function<void(Session&)>& work) {
+  try {
+    Session& connected = session();
+    connected.execute("BEGIN");
+    work(connected);
+    connected.execute("COMMIT");
+  } catch (const SqlError& error) {
+    discard();
+    throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
+  }
+}
+
+}  // namespace alertspool

@@ -1,0 +1,187 @@
+#include "store/session.h"
+
+#include <soci.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <span>
+
+/// Of libsoci_sqlite3: without it SOCI looks for its backend in the file system at run time.
+extern "C" void register_factory_sqlite3();
+
+namespace alertspool {
+
+namespace {
+
+constexpr std::size_t kMaxRows = 64;
+
+std::string expand(const Statement& statement, std::size_t rows) {
+  std::string sql;
+  int number = 0;
+  const auto placeholder = [&] { sql += ":v" + std::to_string(number++); };
+  for (const char* p = statement.sql; *p != '\0'; ++p) {
+    if (*p == '?') {
+      placeholder();
+    } else if (std::strncmp(p, "{rows}", 6) == 0) {
+      sql += "VALUES ";
+      for (std::size_t r = 0; r < rows; ++r) {
+        sql += r == 0 ? "(" : ",(";
+        for (std::size_t c = 0; c < std::strlen(statement.row); ++c) {
+          if (c > 0) sql += ',';
+          placeholder();
+        }
+        sql += ')';
+      }
+      p += 5;
+    } else {
+      sql += *p;
+    }
+  }
+  return sql;
+}
+
+/// A value's place, bound once and filled for each execution: SOCI keeps references.
+struct Slot {
+  char type = 's';
+  long long integer = 0;
+  std::string text;
+  soci::indicator state = soci::i_null;
+
+  void set(const Value& value) {
+    state = std::holds_alternative<std::monostate>(value) ? soci::i_null : soci::i_ok;
+    if (const auto* number = std::get_if<std::int64_t>(&value)) integer = *number;
+    if (const auto* string = std::get_if<std::string>(&value)) text = *string;
+  }
+  Value get() const {
+    if (state == soci::i_null) return {};
+    return type == 'i' ? Value(std::int64_t{integer}) : Value(text);
+  }
+};
+
+class Prepared {
+public:
+  Prepared(soci::session& session, const Statement& statement, std::size_t rows)
+      : in_(rows * std::strlen(statement.row) + std::strlen(statement.more)),
+        out_(std::strlen(statement.out)),
+        statement_(session) {
+    const std::string types = repeat(statement.row, rows) + statement.more;
+    for (std::size_t i = 0; i < in_.size(); ++i) {
+      in_[i].type = types[i];
+      if (types[i] == 'i') {
+        statement_.exchange(soci::use(in_[i].integer, in_[i].state));
+      } else {
+        statement_.exchange(soci::use(in_[i].text, in_[i].state));
+      }
+    }
+    for (std::size_t i = 0; i < out_.size(); ++i) {
+      out_[i].type = statement.out[i];
+      if (out_[i].type == 'i') {
+        statement_.exchange(soci::into(out_[i].integer, out_[i].state));
+      } else {
+        statement_.exchange(soci::into(out_[i].text, out_[i].state));
+      }
+    }
+    statement_.alloc();
+    statement_.prepare(expand(statement, rows));
+    statement_.define_and_bind();
+  }
+
+  /// `rows` may be fewer values than prepared for: the rest is NULL.
+  void run(std::span<const Value> rows, std::size_t row_values, std::span<const Value> more, std::vector<Row>& result) {
+    for (std::size_t i = 0; i < row_values; ++i) in_[i].set(i < rows.size() ? rows[i] : Value());
+    for (std::size_t i = 0; i < more.size(); ++i) in_[row_values + i].set(more[i]);
+    for (bool more_rows = statement_.execute(true); more_rows && !out_.empty(); more_rows = statement_.fetch()) {
+      Row& row = result.emplace_back();
+      row.reserve(out_.size());
+      for (const Slot& slot : out_) row.push_back(slot.get());
+    }
+  }
+
+private:
+  static std::string repeat(const char* types, std::size_t times) {
+    std::string all;
+    for (std::size_t i = 0; i < times; ++i) all += types;
+    return all;
+  }
+
+  std::vector<Slot> in_;
+  std::vector<Slot> out_;
+  soci::statement statement_;
+};
+
+/// SOCI's what() holds the bound values; its own message does not.
+[[noreturn]] void rethrow(const soci::soci_error& error) { throw SqlError(error.get_error_message()); }
+
+}  // namespace
+
+struct Session::Impl {
+  soci::session session;
+  std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Prepared>> prepared;
+  std::vector<Row> result;
+
+  Prepared& prepare(const Statement& statement, std::size_t rows) {
+    auto& slot = prepared[{statement.sql, rows}];
+    if (!slot) slot = std::make_unique<Prepared>(session, statement, rows);
+    return *slot;
+  }
+};
+
+Session::Session(const std::string& backend, const std::string& connect) : impl_(std::make_unique<Impl>()) {
+  try {
+    if (backend == "sqlite3") register_factory_sqlite3();
+    impl_->session.open(backend, connect);
+  } catch (const soci::soci_error& error) {
+    rethrow(error);
+  }
+}
+
+Session::~Session() = default;
+
+void Session::execute(const std::string& sql) {
+  try {
+    impl_->session.once << sql;
+  } catch (const soci::soci_error& error) {
+    rethrow(error);
+  }
+}
+
+const std::vector<Row>& Session::run(const Statement& statement, const std::vector<Value>& more) {
+  try {
+    impl_->result.clear();
+    impl_->prepare(statement, 0).run({}, 0, more, impl_->result);
+  } catch (const soci::soci_error& error) {
+    rethrow(error);
+  }
+  return impl_->result;
+}
+
+std::vector<Row> Session::run_rows(const Statement& statement, const std::vector<Value>& rows,
+                                   const std::vector<Value>& more) {
+  const std::size_t columns = std::strlen(statement.row);
+  std::vector<Row> result;
+  try {
+    for (std::size_t first = 0; first < rows.size(); first += kMaxRows * columns) {
+      const std::size_t values = std::min(kMaxRows * columns, rows.size() - first);
+      const std::size_t room = std::bit_ceil(values / columns);
+      impl_->prepare(statement, room).run(std::span(rows).subspan(first, values), room * columns, more, result);
+    }
+  } catch (const soci::soci_error& error) {
+    rethrow(error);
+  }
+  return result;
+}
+
+std::int64_t integer(const Value& value) noexcept {
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number != nullptr ? *number : 0;
+}
+
+const std::string& text(const Value& value) noexcept {
+  static const std::string empty;
+  const auto* string = std::get_if<std::string>(&value);
+  return string != nullptr ? *string : empty;
+}
+
+}  // namespace alertspool

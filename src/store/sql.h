@@ -1,0 +1,319 @@
+/// All SQL of the store, each statement one thing. Standard SQL that SQLite 3.40 and PostgreSQL 15 both take; times are
+/// milliseconds since 1970 UTC; text is valid UTF-8 without NUL (escape_bytes()).
+
+#pragma once
+
+#include "store/session.h"
+
+namespace alertspool::sql {
+
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+/// SQLite's tables. A lane is (action, alarm): its oldest unfinished delivery has a `due`, those behind it usually NULL.
+inline constexpr const char* kCreate[] = {
+    // one row: which schema this is
+    "CREATE TABLE meta (version INTEGER NOT NULL)",
+
+    R"(CREATE TABLE alert (
+      id           INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, also after a purge
+      received     BIGINT NOT NULL,
+      remote_addr  TEXT NOT NULL,
+      token        TEXT NOT NULL,               -- the token's name
+      query        TEXT NOT NULL,               -- of the URL, without the token
+      content_type TEXT NOT NULL,
+      body         TEXT NOT NULL,               -- as it came, escape_bytes()
+      digest       TEXT NOT NULL UNIQUE,        -- equal for the sender's repeats
+      alarm        TEXT NOT NULL,
+      severity     TEXT NOT NULL,
+      test         INTEGER NOT NULL,            -- 1: a drill
+      undecodable  TEXT NOT NULL,               -- why; empty: it is an alert
+      unmatched    INTEGER NOT NULL DEFAULT 0,  -- 1: no action took it
+      duplicates   INTEGER NOT NULL             -- repeats that were answered and left out
+    ))",
+    "CREATE INDEX alert_received ON alert (received)",
+    "CREATE INDEX alert_undecodable ON alert (id) WHERE undecodable <> ''",
+    "CREATE INDEX alert_unmatched ON alert (id) WHERE unmatched = 1",
+
+    R"(CREATE TABLE delivery (
+      id          INTEGER PRIMARY KEY AUTOINCREMENT,
+      alert_id    BIGINT NOT NULL,
+      action      TEXT NOT NULL,
+      alarm       TEXT NOT NULL,                -- of the alert
+      state       TEXT NOT NULL,                -- pending, running, delivered, failed, dropped
+      due         BIGINT,                       -- when pending: not before; NULL: after the earlier one of its lane
+      attempts    INTEGER NOT NULL DEFAULT 0,   -- tries begun
+      owner       TEXT NOT NULL DEFAULT '',     -- when running: whose
+      lease_until BIGINT                        -- when running: theirs until then
+    ))",
+    "CREATE UNIQUE INDEX delivery_alert ON delivery (alert_id, action)",
+    "CREATE INDEX delivery_lane ON delivery (action, alarm, id) WHERE state IN ('pending', 'running')",
+    "CREATE INDEX delivery_due ON delivery (action, due) WHERE state = 'pending' AND due IS NOT NULL",
+    "CREATE INDEX delivery_running ON delivery (owner, lease_until) WHERE state = 'running'",
+    "CREATE INDEX delivery_failed ON delivery (action, alert_id) WHERE state = 'failed'",
+
+    R"(CREATE TABLE attempt (
+      delivery_id BIGINT NOT NULL,
+      number      INTEGER NOT NULL,
+      host        TEXT NOT NULL,
+      started     BIGINT NOT NULL,
+      duration    BIGINT NOT NULL,
+      outcome     TEXT NOT NULL,                -- 'exit 0'
+      output      TEXT NOT NULL,                -- of the command, escape_bytes()
+      PRIMARY KEY (delivery_id, number)
+    ) WITHOUT ROWID)",
+
+    R"(CREATE TABLE alarm (
+      id        TEXT PRIMARY KEY,
+      fires     INTEGER NOT NULL,               -- 1 from ALERT until OK
+      severity  TEXT NOT NULL,                  -- of the last alert
+      since     BIGINT NOT NULL,                -- when `fires` last changed
+      seen      BIGINT NOT NULL,                -- last written
+      following TEXT NOT NULL                   -- actions that get all of it until OK, blank between
+    ) WITHOUT ROWID)",
+
+    R"(CREATE TABLE refusal (
+      reason  TEXT NOT NULL,
+      allowed INTEGER NOT NULL,                 -- 1: from an allowed address
+      count   BIGINT NOT NULL,
+      last    BIGINT NOT NULL,
+      address TEXT NOT NULL,                    -- of the last one
+      PRIMARY KEY (reason, allowed)
+    ) WITHOUT ROWID)",
+
+    R"(CREATE TABLE process (
+      role    TEXT NOT NULL,
+      host    TEXT NOT NULL,
+      pid     INTEGER NOT NULL,
+      started BIGINT NOT NULL,
+      heard   BIGINT NOT NULL,
+      actions TEXT NOT NULL,
+      note    TEXT NOT NULL,                    -- what is wrong with it
+      PRIMARY KEY (role, host, pid)
+    ) WITHOUT ROWID)",
+};
+
+inline constexpr Statement kReadVersion{"SELECT version FROM meta", "", "", "i"};
+inline constexpr Statement kWriteVersion{"INSERT INTO meta (version) VALUES (?)", "", "i", ""};
+
+inline constexpr Statement kProbe{"UPDATE meta SET version = version", "", "", ""};
+
+// ---- put
+
+/// New iff the returned `duplicates` is what was given (the repeats inside the batch).
+inline constexpr Statement kPutAlerts{R"(
+  WITH v (received, remote_addr, token, query, content_type, body, digest, alarm, severity, test, undecodable, duplicates)
+    AS ({rows})
+  INSERT INTO alert (received, remote_addr, token, query, content_type, body, digest, alarm, severity, test, undecodable,
+                     duplicates)
+  SELECT CAST(received AS BIGINT), remote_addr, token, query, content_type, body, digest, alarm, severity,
+         CAST(test AS INTEGER), undecodable, CAST(duplicates AS INTEGER)
+    FROM v WHERE received IS NOT NULL
+  ON CONFLICT (digest) DO UPDATE SET duplicates = alert.duplicates + excluded.duplicates + 1
+  RETURNING id, digest, duplicates)",
+                                      "issssssssisi", "", "isi"};
+
+inline constexpr Statement kReadAlarms{R"(
+  WITH v (id) AS ({rows})
+  SELECT a.id, a.fires, a.severity, a.since, a.seen, a.following FROM v JOIN alarm a ON a.id = v.id
+   WHERE v.id IS NOT NULL)",
+                                       "s", "", "sisiis"};
+
+inline constexpr Statement kWriteAlarms{R"(
+  WITH v (id, fires, severity, since, seen, following) AS ({rows})
+  INSERT INTO alarm (id, fires, severity, since, seen, following)
+  SELECT id, CAST(fires AS INTEGER), severity, CAST(since AS BIGINT), CAST(seen AS BIGINT), following
+    FROM v WHERE id IS NOT NULL
+  ON CONFLICT (id) DO UPDATE SET fires = excluded.fires, severity = excluded.severity, since = excluded.since,
+                                 seen = excluded.seen, following = excluded.following)",
+                                        "sisiis", "", ""};
+
+/// Due at once when it is the first of its lane; `due` is NULL for the second of a lane within one batch.
+inline constexpr Statement kPutDeliveries{R"(
+  WITH v (alert_id, action, alarm, due) AS ({rows})
+  INSERT INTO delivery (alert_id, action, alarm, state, due)
+  SELECT CAST(v.alert_id AS BIGINT), v.action, v.alarm, 'pending',
+         CASE WHEN EXISTS (SELECT 1 FROM delivery e WHERE e.action = v.action AND e.alarm = v.alarm
+                                                      AND e.state IN ('pending', 'running'))
+              THEN NULL ELSE CAST(v.due AS BIGINT) END
+    FROM v WHERE v.alert_id IS NOT NULL)",
+                                          "issi", "", ""};
+
+inline constexpr Statement kMarkUnmatched{R"(
+  WITH v (id) AS ({rows}) UPDATE alert SET unmatched = 1 WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+
+inline constexpr Statement kCountWaiting{
+    "SELECT count(*) FROM delivery WHERE state IN ('pending', 'running')", "", "", "i"};
+
+inline constexpr Statement kCountRefusals{R"(
+  WITH v (reason, allowed, count, last, address) AS ({rows})
+  INSERT INTO refusal (reason, allowed, count, last, address)
+  SELECT reason, CAST(allowed AS INTEGER), CAST(count AS BIGINT), CAST(last AS BIGINT), address
+    FROM v WHERE reason IS NOT NULL
+  ON CONFLICT (reason, allowed) DO UPDATE SET count = refusal.count + excluded.count, last = excluded.last,
+                                              address = excluded.address)",
+                                          "siiis", "", ""};
+
+// ---- claim and mark
+
+/// Due times further ahead than any retry were written before the clock was set back.
+inline constexpr Statement kPullDue{R"(
+  UPDATE delivery SET due = ? WHERE action = ? AND state = 'pending' AND due IS NOT NULL AND due > ?)", "", "isi", ""};
+
+inline constexpr Statement kEndLeases{R"(
+  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ?
+   WHERE state = 'running' AND owner <> ? AND lease_until < ?)", "", "isi", ""};
+
+inline constexpr Statement kTakeOver{R"(
+  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ? WHERE state = 'running')", "", "i", ""};
+
+/// The heads of lanes that are due.
+inline constexpr Statement kClaimHeads{R"(
+  UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
+   WHERE id IN (SELECT d.id FROM delivery d
+                 WHERE d.action = ? AND d.state = 'pending' AND d.due IS NOT NULL AND d.due <= ?
+                   AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.action = d.action AND e.alarm = d.alarm AND e.id < d.id
+                                                              AND e.state IN ('pending', 'running'))
+                 ORDER BY d.due LIMIT ?)
+  RETURNING id, alert_id, attempts, alarm)",
+                                       "", "sisii", "iiis"};
+
+/// Up to a number of those behind each claimed head.
+inline constexpr Statement kClaimBehind{R"(
+  WITH v (alarm) AS ({rows})
+  UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
+   WHERE id IN (SELECT f.id FROM v JOIN delivery f ON f.id IN
+                 (SELECT g.id FROM delivery g WHERE g.action = ? AND g.alarm = v.alarm
+                     AND g.state IN ('pending', 'running') AND g.state = 'pending' ORDER BY g.id LIMIT ?)
+                 WHERE v.alarm IS NOT NULL)
+  RETURNING id, alert_id, attempts, alarm)",
+                                        "s", "sisi", "iiis"};
+
+inline constexpr Statement kReadCallbacks{R"(
+  WITH v (id) AS ({rows})
+  SELECT a.id, a.received, a.remote_addr, a.token, a.query, a.content_type, a.body, a.test, a.duplicates
+    FROM v JOIN alert a ON a.id = CAST(v.id AS BIGINT) WHERE v.id IS NOT NULL)",
+                                          "i", "", "iisssssii"};
+
+/// Only what still belongs to the owner. `tries` is -1 for one that was given back untried.
+inline constexpr Statement kMark{R"(
+  WITH v (id, state, due, tries) AS ({rows})
+  UPDATE delivery SET state = v.state, due = CAST(v.due AS BIGINT), attempts = attempts + CAST(v.tries AS INTEGER),
+                      owner = '', lease_until = NULL
+    FROM v WHERE delivery.id = CAST(v.id AS BIGINT) AND delivery.state = 'running' AND delivery.owner = ?
+  RETURNING delivery.id, delivery.action, delivery.alarm)",
+                                 "isii", "s", "iss"};
+
+/// A try that was made is made, whoever recorded it: the first record stays.
+inline constexpr Statement kPutAttempts{R"(
+  WITH v (delivery_id, number, host, started, duration, outcome, output) AS ({rows})
+  INSERT INTO attempt (delivery_id, number, host, started, duration, outcome, output)
+  SELECT CAST(delivery_id AS BIGINT), CAST(number AS INTEGER), host, CAST(started AS BIGINT), CAST(duration AS BIGINT),
+         outcome, output
+    FROM v WHERE delivery_id IS NOT NULL
+  ON CONFLICT DO NOTHING)",
+                                        "iisiiss", "", ""};
+
+/// The oldest unfinished of each lane becomes due unless it has a due time or runs.
+inline constexpr Statement kSettleLanes{R"(
+  WITH v (action, alarm) AS ({rows})
+  UPDATE delivery SET due = ?
+   WHERE state = 'pending' AND due IS NULL
+     AND id IN (SELECT (SELECT min(e.id) FROM delivery e WHERE e.action = v.action AND e.alarm = v.alarm
+                                                           AND e.state IN ('pending', 'running'))
+                  FROM v WHERE v.action IS NOT NULL))",
+                                        "ss", "i", ""};
+
+inline constexpr Statement kRenew{
+    "UPDATE delivery SET lease_until = ? WHERE state = 'running' AND owner = ?", "", "is", ""};
+
+inline constexpr Statement kNextDue{R"(
+  SELECT min(due) FROM delivery WHERE action = ? AND state = 'pending' AND due IS NOT NULL)", "", "s", "i"};
+
+// ---- retention
+
+/// What ended and is old, and undecodable ones beyond the newest 1,000.
+inline constexpr Statement kExpired{R"(
+  SELECT a.id, a.alarm, EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state = 'failed')
+    FROM alert a
+   WHERE a.id IN (SELECT id FROM alert WHERE received < ?
+                  UNION ALL
+                  SELECT id FROM alert WHERE undecodable <> '' AND id <= (SELECT id FROM alert WHERE undecodable <> ''
+                                                                           ORDER BY id DESC LIMIT 1 OFFSET 1000))
+     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state IN ('pending', 'running'))
+   LIMIT ?)",
+                                    "", "ii", "isi"};
+inline constexpr Statement kDeleteAttempts{R"(
+  WITH v (id) AS ({rows})
+  DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT)))",
+                                           "i", "", ""};
+inline constexpr Statement kDeleteDeliveries{R"(
+  WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+inline constexpr Statement kDeleteAlerts{R"(
+  WITH v (id) AS ({rows}) DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+inline constexpr Statement kDeleteAlarms{"DELETE FROM alarm WHERE seen < ?", "", "i", ""};
+
+// ---- processes
+
+inline constexpr Statement kAnnounce{R"(
+  INSERT INTO process (role, host, pid, started, heard, actions, note) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (role, host, pid) DO UPDATE SET started = excluded.started, heard = excluded.heard,
+                                              actions = excluded.actions, note = excluded.note)",
+                                     "", "ssiiiss", ""};
+inline constexpr Statement kLeave{"DELETE FROM process WHERE role = ? AND host = ? AND pid = ?", "", "ssi", ""};
+/// Those that ended without a word, a day later.
+inline constexpr Statement kForgetProcesses{"DELETE FROM process WHERE role = 'deliverer' AND heard < ?", "", "i", ""};
+
+// ---- operator
+
+/// records.cc adds what narrows the list down.
+inline constexpr const char* kListColumns =
+    "SELECT id, received, remote_addr, token, query, content_type, body, alarm, severity, test, undecodable, duplicates "
+    "FROM alert WHERE id < ? AND received >= ? AND received < ?";
+inline constexpr const char* kListTypes = "iisssssssisi";
+
+inline constexpr Statement kReadDeliveries{R"(
+  WITH v (id) AS ({rows})
+  SELECT d.id, d.alert_id, d.action, d.state, d.attempts, d.due, a.outcome, a.output
+    FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT)
+    LEFT JOIN attempt a ON a.delivery_id = d.id
+                       AND a.number = (SELECT max(number) FROM attempt m WHERE m.delivery_id = d.id)
+   WHERE v.id IS NOT NULL ORDER BY d.id)",
+                                           "i", "", "iissiiss"};
+
+inline constexpr Statement kReadAttempts{R"(
+  WITH v (id) AS ({rows})
+  SELECT a.delivery_id, a.number, a.host, a.started, a.duration, a.outcome, a.output
+    FROM v JOIN attempt a ON a.delivery_id = CAST(v.id AS BIGINT) WHERE v.id IS NOT NULL ORDER BY a.delivery_id, a.number)",
+                                         "i", "", "iisiiss"};
+
+inline constexpr Statement kRetry{R"(
+  WITH v (id) AS ({rows})
+  UPDATE delivery SET state = 'pending', due = ?
+   WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v) AND (action = ? OR ? = '') AND state IN ('pending', 'failed')
+  RETURNING id, action, alarm)",
+                                  "i", "iss", "iss"};
+inline constexpr Statement kDrop{R"(
+  WITH v (id) AS ({rows})
+  UPDATE delivery SET state = 'dropped', due = NULL
+   WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v) AND (action = ? OR ? = '') AND state IN ('pending', 'failed')
+  RETURNING id, action, alarm)",
+                                 "i", "ss", "iss"};
+inline constexpr Statement kDropUndecodable{R"(
+  WITH v (id) AS ({rows})
+  DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)", "i", "", "i"};
+
+inline constexpr Statement kCountAlerts{R"(
+  SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM alert WHERE unmatched = 1),
+         (SELECT count(*) FROM alert WHERE undecodable <> ''), (SELECT max(received) FROM alert),
+         (SELECT min(a.received) FROM alert a
+           WHERE a.id = (SELECT min(alert_id) FROM delivery WHERE state IN ('pending', 'running'))))",
+                                        "", "", "iiiii"};
+inline constexpr Statement kCountDeliveries{
+    "SELECT action, state, count(*) FROM delivery GROUP BY action, state ORDER BY action, state", "", "", "ssi"};
+inline constexpr Statement kReadRefusals{
+    "SELECT reason, allowed, count, last, address FROM refusal ORDER BY reason", "", "", "siiis"};
+inline constexpr Statement kReadProcesses{
+    "SELECT role, host, pid, started, heard, actions, note FROM process ORDER BY role, host, pid", "", "", "ssiiiss"};
+inline constexpr Statement kBackup{"VACUUM INTO ?", "", "s", ""};
+
+}  // namespace alertspool::sql
