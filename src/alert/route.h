@@ -17,17 +17,18 @@ struct Match {
   std::string field;
   std::vector<std::string> globs;     ///< one of these; none: any value, also an empty one
   std::vector<std::string> excluded;  ///< none of these (`!GLOB`, without the `!`)
-
-  std::string text() const;  ///< as it was written
+  std::string text{};                 ///< the line as it was written
 };
 
-/// `severity CRITICAL 'two words' !INFO`, split like a shell splits words. The string is why not.
+/// `severity CRITICAL 'two words' !INFO`, split like a shell splits words; `!''` excludes the empty value. The string
+/// is why not: no field, no glob, an unclosed quote.
 std::variant<Match, std::string> parse_match(std::string_view line);
 
 bool matches(const Match& match, const Alert& alert) noexcept;
 
-/// Shell glob over the whole text: `*`, `?`, `[a-z]`, `[!a]`, backslash quotes. Case counts. Linear in the text for
-/// each `*`; never recursive. `?` and brackets take one UTF-8 character.
+/// Shell glob over the whole text: `*`, `?`, `[a-z]`, `[!a]`, backslash quotes; a bracket that is never closed is just
+/// the character. Case counts. At most the product of both lengths, never recursive. `?` and brackets take one UTF-8
+/// character.
 bool glob_matches(std::string_view glob, std::string_view text) noexcept;
 
 /// One action as far as choosing it goes.
@@ -37,7 +38,8 @@ struct Route {
   bool follow = true;
 };
 
-/// Empty when it takes the alert; else the first line of `match` that does not hold and the value it saw.
+/// Empty when it takes the alert; else the first line of `match` that does not hold and the value it saw:
+/// `severity CRITICAL: severity=WARN`.
 std::string why_not(const Route& route, const Alert& alert);
 
 }  // namespace alertspool
