@@ -1,0 +1,142 @@
+#include "alert/environment.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <optional>
+#include <unordered_set>
+
+namespace alertspool {
+
+namespace {
+
+constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the kernel counts for a variable beside its text: NUL and pointer.
+constexpr std::size_t kOverhead = 1 + sizeof(char*);
+
+/// Kept back from the sender's values: the names that are always set (3 KiB would do) and the list of those cut.
+constexpr std::size_t kReserve = 16 * 1024;
+constexpr std::size_t kMaxTruncated = 8 * 1024;
+
+/// As much of the value as a variable can hold and `room` allows, whole characters.
+std::string_view cut(std::string_view value, std::size_t room) {
+  value = value.substr(0, value.find('\0'));
+  if (value.size() <= room) return value;
+  while (room > 0 && (value[room] & 0xC0) == 0x80) --room;
+  return value.substr(0, room);
+}
+
+std::string rfc3339(std::optional<std::int64_t> time_ms) {
+  constexpr std::int64_t kYear10000 = 253'402'300'800'000;
+  if (!time_ms || *time_ms < 0 || *time_ms >= kYear10000) return {};
+  const std::time_t seconds = *time_ms / 1000;
+  std::tm utc{};
+  char text[sizeof "9999-12-31T23:59:59.999Z"];
+  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &utc));
+  std::snprintf(text + length, sizeof text - length, ".%03dZ", static_cast<int>(*time_ms % 1000));
+  return text;
+}
+
+/// The variables so far, and the room that is left for more.
+class Variables {
+public:
+  explicit Variables(std::vector<std::string> base) : all_(std::move(base)) {
+    for (const auto& variable : all_) spend(variable.size() + kOverhead);
+  }
+
+  /// A variable that is always set; there is room for its name.
+  void set(std::string name, std::string_view value) {
+    if (!names_.insert(name).second) return;
+    const auto kept = cut(value, std::min(left_, kMaxVariable - name.size() - 1));
+    if (kept.size() < value.size()) note(name);
+    spend(kept.size());
+    all_.push_back(name.append("=").append(kept));
+  }
+
+  /// Those that the sender named, as far as there is room; a name that is no variable's is passed over.
+  void set_all(const std::string& prefix, const Fields& fields) {
+    for (const auto& [field, value] : fields) {
+      const auto snake = upper_snake(field);
+      const auto name = prefix + snake;
+      if (snake.empty() || name == "CMS_SIGNATURE" || names_.contains(name)) continue;
+      const auto bare = name.size() + 1;
+      if (bare > kMaxVariable || bare + kOverhead > left_) {
+        note(name);
+      } else {
+        spend(bare + kOverhead);
+        set(name, value == "null" ? std::string_view() : value);
+      }
+    }
+  }
+
+  std::vector<std::string> finish() && {
+    all_.push_back("ALERTSPOOL_TRUNCATED=" + truncated_);
+    return std::move(all_);
+  }
+
+private:
+  void spend(std::size_t bytes) { left_ -= std::min(left_, bytes); }
+
+  void note(std::string_view name) {
+    if (truncated_.ends_with("...")) return;
+    const bool fits = truncated_.size() + name.size() < kMaxTruncated;
+    truncated_.append(truncated_.empty() ? "" : " ").append(fits ? name : "...");
+  }
+
+  std::vector<std::string> all_;
+  std::unordered_set<std::string> names_;
+  std::string truncated_;
+  std::size_t left_ = kMaxEnvironment - kReserve;
+};
+
+}  // namespace
+
+std::vector<std::string> base_environment(const char* const* own) {
+  std::vector<std::string> base = {kPath, "HOME=/", "LANG=C.UTF-8"};
+  for (; *own != nullptr; ++own) {
+    const std::string_view variable = *own;
+    if (variable.starts_with("HOME=/")) base[1] = variable;
+    if (variable.starts_with("LANG=") && variable != "LANG=") base[2] = variable;
+    if (variable.starts_with("TZ=")) base.emplace_back(variable);
+  }
+  return base;
+}
+
+std::vector<std::string> environment(const Stored& stored, const Attempt& attempt, const Alert& alert,
+                                     std::vector<std::string> base) {
+  Variables variables(std::move(base));
+  variables.set("ALERTSPOOL_ID", std::to_string(stored.id));
+  variables.set("ALERTSPOOL_UID", alert.digest);
+  variables.set("ALERTSPOOL_TEST", stored.test ? "1" : "0");
+  variables.set("ALERTSPOOL_TOKEN", alert.origin.token);
+  variables.set("ALERTSPOOL_ACTION", attempt.action);
+  variables.set("ALERTSPOOL_ATTEMPT", std::to_string(attempt.number));
+  variables.set("ALERTSPOOL_RECEIVED", stored.received);
+  variables.set("ALERTSPOOL_TIME", rfc3339(alert.time_ms));
+  variables.set("ALERTSPOOL_ALARM", alert.alarm);
+  variables.set("ALERTSPOOL_SEVERITY", alert.severity);
+  variables.set("ALERTSPOOL_REMOTE_ADDR", alert.origin.remote_addr);
+  for (const auto name : documented_fields()) variables.set("CMS_" + upper_snake(name), value_of(alert.fields, name));
+  variables.set_all("ALERTSPOOL_URL_", alert.origin.url);
+  variables.set_all("CMS_DIMENSION_", alert.dimensions);
+  variables.set_all("CMS_", alert.fields);
+  return std::move(variables).finish();
+}
+
+std::string upper_snake(std::string_view name) {
+  const auto small = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::string snake;
+  char before = '_';
+  for (const char c : name) {
+    if (!small(c) && !capital(c) && !digit(c) && c != '_') return {};
+    if (capital(c) && (small(before) || digit(before))) snake += '_';
+    snake += small(c) ? static_cast<char>(c - 'a' + 'A') : c;
+    before = c;
+  }
+  return snake;
+}
+
+}  // namespace alertspool
