@@ -27,8 +27,8 @@ struct DeliveryView {
   std::string action;
   std::string state;
   int attempts = 0;
-  std::string due;     ///< RFC 3339; empty when nothing is due
-  std::string last;    ///< `exit 0`
+  std::string due;   ///< RFC 3339; empty when nothing is due
+  std::string last;  ///< `exit 0`
   std::string output;
 };
 
