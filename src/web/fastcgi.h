@@ -19,8 +19,6 @@ namespace alertspool {
 class Committer;
 class RefusalLog;
 
-/// Whole request, from its first byte: then its connection is shut down.
-inline constexpr milliseconds kRequestDeadline{2000};
 /// Stored, from its first byte: then 503. The sender gives up after 5 s.
 inline constexpr milliseconds kStoreDeadline{4000};
 inline constexpr int kWarmReaders = 3;

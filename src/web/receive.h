@@ -4,6 +4,7 @@
 
 #include "alert/authorise.h"
 #include "alert/route.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "store/committer.h"
 #include "store/types.h"
@@ -16,6 +17,9 @@
 #include <vector>
 
 namespace alertspool {
+
+/// For a whole request, from its first byte: then it is cut short.
+inline constexpr milliseconds kRequestDeadline{2000};
 
 struct ReceiverSettings {
   Access access;
@@ -39,20 +43,31 @@ struct Decision {
   Response response;
   std::optional<Refused> refused;      ///< also beside `store`: an undecodable body of an allowed sender is kept
   std::optional<Incoming> incoming;
-  std::string account;                 ///< userId, for the log
+  std::string address;                 ///< for the log, as are these:
+  std::string token;                   ///< its name
+  std::string account;                 ///< userId
+  std::string alarm;
 };
 
-/// What can be decided before the body is read: an answer for a refused address or token, a bad method, length or type;
-/// nothing: read the body and call receive().
+/// What can be decided before the body is read: an answer for a refused address or token, a bad method or length, a
+/// probe; nothing: read the body and call receive().
 std::optional<Decision> receive_head(const ReceiverSettings& settings, const Request& request);
 
 /// REQUIRES: receive_head() had nothing to say, and the body was read as far as it came.
 Decision receive(const ReceiverSettings& settings, Request request, WallTime now);
 
-/// 200 `accepted 42`, 200 `duplicate 42`, 400 for an undecodable one that is now kept, 503 with Retry-After.
+/// 200 `accepted 42`, 200 `duplicate 42`, 400, 413 or 415 for an undecodable one that is now kept, 503 with Retry-After.
+/// Needs nothing of `decision.incoming`, which the store may have taken.
 Response answer_stored(const Decision& decision, const PutResult& result);
 
 /// 200 `ready`, or 503 with the reason in the log only.
 Response answer_probe(bool healthy);
+
+/// A callback answered 503 and a probe answered 503 are refusals too: the sender is who we expect.
+Refused not_stored(const Decision& decision, const NotStored& why);
+RefusalCount count_of(const Refused& refused, WallTime now);
+
+/// The `accept` line: id, address, token's name, account, alarm, duplicate or not.
+void log_accept(log::Batch& batch, const Decision& decision, const Put& put);
 
 }  // namespace alertspool

@@ -1,0 +1,131 @@
+#include "web/cgi.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "store/store.h"
+#include "web/refusal_log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+
+namespace alertspool {
+
+namespace {
+
+Request request_of(char** environment) {
+  Request request;
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view entry(*environment);
+    const auto equals = entry.find('=');
+    if (equals != std::string_view::npos) set_parameter(request, entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return request;
+}
+
+/// Up to `size` bytes of standard input into `to`; 0 at its end, at the deadline and on an error.
+std::size_t read_some(char* to, std::size_t size, milliseconds wait) noexcept {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  if (poll(&input, 1, static_cast<int>(wait.count())) <= 0) return 0;
+  const ssize_t got = read(STDIN_FILENO, to, size);
+  return got > 0 ? static_cast<std::size_t>(got) : 0;
+}
+
+/// The web server may leave standard input open behind the body (RFC 3875 section 4.2): who waits for its end hangs.
+void read_body(Request& request, std::size_t length, const Clock& clock) {
+  const SteadyTime deadline = clock.steady() + kRequestDeadline;
+  request.body.resize(length);
+  std::size_t have = 0;
+  while (have < length) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - clock.steady());
+    const std::size_t got = read_some(&request.body[have], length - have, std::max(left, milliseconds(0)));
+    if (got == 0) break;
+    have += got;
+  }
+  request.body.resize(have);
+  char more = 0;
+  request.whole = have == length && read_some(&more, 1, milliseconds(0)) == 0;
+}
+
+/// One request against the store. Throws StoreError.
+class Exchange {
+public:
+  Exchange(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock)
+      : settings_(settings), store_(store), refusals_(refusals), clock_(clock) {}
+
+  Response answer(char** environment) {
+    const Decision decision = decide(request_of(environment));
+    if (decision.refused) refused(*decision.refused);
+    switch (decision.kind) {
+      case Decision::Kind::answer:
+        return decision.response;
+      case Decision::Kind::probe:
+        store_.connect();
+        return answer_probe(true);
+      case Decision::Kind::store:
+        break;
+    }
+    const Put put = store_.put({&*decision.incoming, 1}).front();
+    stored_ = true;
+    log::Batch line;
+    log_accept(line, decision, put);
+    line.write();
+    return answer_stored(decision, put);
+  }
+
+  bool stored() const noexcept { return stored_; }
+
+private:
+  Decision decide(Request request) {
+    if (auto decision = receive_head(settings_, request)) return *std::move(decision);
+    read_body(request, content_length(request, settings_.max_body).bytes, clock_);
+    return receive(settings_, std::move(request), clock_.wall());
+  }
+
+  /// A refusal that cannot be counted is logged, and answered all the same.
+  void refused(const Refused& refused) {
+    refusals_.refused(refused);
+    try {
+      store_.count_refusals({{count_of(refused, clock_.wall())}});
+    } catch (const StoreError& error) {
+      log::error("spool", {{"failed", "counting a refusal"}, {"why", error.what()}});
+    }
+  }
+
+  const ReceiverSettings& settings_;
+  Store& store_;
+  RefusalLog& refusals_;
+  const Clock& clock_;
+  bool stored_ = false;
+};
+
+/// The web server sends the answer on when standard output ends; the descriptor stays taken.
+void answer_and_close(const Response& response) {
+  write_all(STDOUT_FILENO, response.text());
+  const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!null || dup2(null.get(), STDOUT_FILENO) < 0) close(STDOUT_FILENO);
+}
+
+}  // namespace
+
+bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
+               char** environment) {
+  Exchange exchange(settings, store, refusals, clock);
+  Response response{500, "internal error", ""};
+  try {
+    response = exchange.answer(environment);
+  } catch (const StoreError& error) {
+    log::error("not-stored", {{"why", error.what()}, {"next", "answered 503, the sender tries again"}});
+    response = {503, "not stored, try again", "Retry-After: 5\r\n"};
+  } catch (const std::exception& error) {
+    log::error("request", {{"why", error.what()}, {"next", "answered 500"}});
+  }
+  answer_and_close(response);
+  return exchange.stored();
+}
+
+}  // namespace alertspool

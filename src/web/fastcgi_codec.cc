@@ -1,0 +1,82 @@
+#include "web/fastcgi_codec.h"
+
+#include <fcgiapp.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+namespace alertspool {
+
+void FastCgiCodec::prepare() {
+  // FCGX_Init installs handlers of its own, which let a process hang at SIGTERM.
+  constexpr std::array kSignals{SIGPIPE, SIGUSR1, SIGTERM};
+  std::array<struct sigaction, kSignals.size()> before{};
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], nullptr, &before[i]);
+  const int error = FCGX_Init();
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
+  if (error != 0) throw std::runtime_error("cannot start libfcgi: error " + std::to_string(error));
+}
+
+FastCgiCodec::FastCgiCodec(int fd) : request_(std::make_unique<FCGX_Request>()) {
+  // Without a listening socket, FCGX_Accept_r fails after a bad request instead of accepting by itself.
+  FCGX_InitRequest(request_.get(), -1, 0);
+  request_->ipcFd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (request_->ipcFd < 0) throw std::system_error(errno, std::generic_category(), "duplicate of a connection");
+}
+
+FastCgiCodec::~FastCgiCodec() {
+  request_->detached = 1;
+  FCGX_Free(request_.get(), 1);
+}
+
+bool FastCgiCodec::read_head(Request& request) {
+  // Of no request, or of the one that is finished: else FCGX_Accept_r closes first.
+  request_->keepConnection = 1;
+  // What libfcgi closes after a bad request is the duplicate; detached, it does so without draining it for 2 s.
+  request_->detached = 1;
+  all_read_ = false;
+  if (FCGX_Accept_r(request_.get()) != 0) return false;
+  keep_asked_ = request_->keepConnection != 0;
+  for (char** entry = request_->envp; *entry != nullptr; ++entry) {
+    const char* equals = std::strchr(*entry, '=');
+    if (equals != nullptr) set_parameter(request, {*entry, static_cast<std::size_t>(equals - *entry)}, equals + 1);
+  }
+  return true;
+}
+
+void FastCgiCodec::read_body(Request& request, std::size_t announced) {
+  // One byte more than announced, which must not come: a truncated stream ends like a whole one but for its error.
+  request.body.resize(announced + 1);
+  const int got = FCGX_GetStr(request.body.data(), static_cast<int>(announced + 1), request_->in);
+  request.body.resize(static_cast<std::size_t>(got));
+  all_read_ = request.body.size() <= announced && FCGX_GetError(request_->in) == 0;
+  request.whole = all_read_ && request.body.size() == announced;
+}
+
+void FastCgiCodec::discard_body(std::size_t limit) {
+  std::array<char, 4096> waste;
+  int got = 0;
+  do {
+    got = FCGX_GetStr(waste.data(), static_cast<int>(waste.size()), request_->in);
+    limit -= std::min(limit, static_cast<std::size_t>(got));
+  } while (got == static_cast<int>(waste.size()) && limit > 0);
+  all_read_ = got < static_cast<int>(waste.size()) && FCGX_GetError(request_->in) == 0;
+}
+
+FastCgiCodec::Next FastCgiCodec::answer(const Response& response) {
+  const std::string text = response.text();
+  FCGX_PutStr(text.data(), static_cast<int>(text.size()), request_->out);
+  request_->keepConnection = 1;
+  FCGX_Finish_r(request_.get());
+  if (!all_read_) return Next::linger;
+  const bool written = request_->ipcFd >= 0;
+  return written && keep_asked_ ? Next::keep : Next::close;
+}
+
+}  // namespace alertspool

@@ -1,0 +1,108 @@
+#include "web/listen.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+namespace alertspool {
+
+namespace {
+
+constexpr int kBacklog = 4096;
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+  throw std::runtime_error("cannot listen on " + path + ": " + what);
+}
+
+[[noreturn]] void fail_with_errno(const std::string& path, const std::string& what) {
+  fail(path, what + ": " + std::generic_category().message(errno));
+}
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.front() != '/') fail(path, "listen takes the absolute path of a unix socket");
+  if (path.size() >= sizeof address.sun_path) fail(path, "the path is too long, 107 bytes are the limit");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+gid_t gid_of(const std::string& path, const std::string& name) {
+  group entry{};
+  group* found = nullptr;
+  std::array<char, 65536> buffer;
+  if (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    fail(path, "listen-group: there is no group '" + name + "'");
+  return found->gr_gid;
+}
+
+Fd unix_socket(const std::string& path) {
+  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) fail_with_errno(path, "socket");
+  return fd;
+}
+
+/// Makes way for bind(2): a socket that nobody answers was left behind by a process that is gone.
+void remove_stale(const std::string& path, const sockaddr_un& address) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return;
+    fail_with_errno(path, "cannot look at it");
+  }
+  if (!S_ISSOCK(status.st_mode)) fail(path, "something that is no socket is there: remove it or choose another path");
+  const Fd probe = unix_socket(path);
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
+    fail(path, "another process answers there: stop it first");
+  if (errno != ECONNREFUSED) fail_with_errno(path, "cannot tell whether another process answers there");
+  if (unlink(path.c_str()) != 0) fail_with_errno(path, "cannot remove the socket of a process that is gone");
+}
+
+}  // namespace
+
+bool is_listening_socket(int fd) noexcept {
+  int listening = 0;
+  int type = 0;
+  socklen_t size = sizeof listening;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) return false;
+  size = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+Fd take_standard_input() {
+  Fd taken(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!taken || !null || dup2(null.get(), STDIN_FILENO) < 0)
+    throw std::system_error(errno, std::generic_category(), "cannot take the socket on standard input");
+  return taken;
+}
+
+Fd listen_unix(const std::string& path, const std::string& group) {
+  const sockaddr_un address = address_of(path);
+  const gid_t gid = group.empty() ? static_cast<gid_t>(-1) : gid_of(path, group);
+  remove_stale(path, address);
+  Fd fd = unix_socket(path);
+  // The inode gets the socket's mode: nobody else can connect before the group is right.
+  if (fchmod(fd.get(), 0600) != 0) fail_with_errno(path, "fchmod");
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail_with_errno(path, "bind");
+  try {
+    if (!group.empty() && chown(path.c_str(), static_cast<uid_t>(-1), gid) != 0)
+      fail_with_errno(path, "cannot give it to listen-group " + group);
+    if (chmod(path.c_str(), 0660) != 0) fail_with_errno(path, "chmod");
+    if (listen(fd.get(), kBacklog) != 0) fail_with_errno(path, "listen");
+  } catch (...) {
+    unlink(path.c_str());
+    throw;
+  }
+  return fd;
+}
+
+}  // namespace alertspool

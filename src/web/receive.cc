@@ -1,0 +1,208 @@
+#include "web/receive.h"
+
+#include "alert/alert.h"
+#include "alert/decode.h"
+#include "base/text.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace alertspool {
+
+namespace {
+
+Decision refuse(Response response, Refused refused) {
+  Decision decision;
+  decision.response = std::move(response);
+  decision.refused = std::move(refused);
+  return decision;
+}
+
+Decision forbid(const Verdict& verdict, bool allowed_address) {
+  return refuse({403, "forbidden", ""}, {name_of(verdict.refusal), verdict.reason, verdict.address, allowed_address});
+}
+
+bool is_allowed(const Access& access, std::string_view remote_addr) {
+  const auto address = parse_address(remote_addr);
+  return address && std::any_of(access.allow.begin(), access.allow.end(),
+                                [&](const Prefix& prefix) { return prefix.contains(*address); });
+}
+
+/// GET and HEAD come from the console's Test button, which drops the URL's parameters and whose address is outside the
+/// published list, and from load balancers.
+Decision probe(const ReceiverSettings& settings, const Request& request) {
+  const Query query = parse_query(request.query_string);
+  if (!query.parameters.empty())
+    return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
+                  {"method", request.method + " with parameters is no callback: the sender must POST",
+                   request.remote_addr, false});
+  if (query.has_token) {
+    const Verdict verdict = authorise_token(settings.access, query);
+    if (verdict.refusal != Refusal::none)
+      return refuse({403, "forbidden", ""}, {name_of(verdict.refusal), verdict.reason, request.remote_addr,
+                                             is_allowed(settings.access, request.remote_addr)});
+  }
+  Decision decision;
+  decision.kind = Decision::Kind::probe;
+  decision.address = request.remote_addr;
+  return decision;
+}
+
+std::optional<Decision> check_length(const ReceiverSettings& settings, const Request& request,
+                                     const std::string& address) {
+  const std::string limit = "max-body is " + std::to_string(settings.max_body) + " bytes";
+  if (request.query_string.size() > settings.max_body)
+    return refuse({413, "query too large", ""},
+                  {"too-large", "query longer than a body may be: " + limit, address, true});
+  switch (content_length(request, settings.max_body).kind) {
+    case ContentLength::Kind::missing:
+      return refuse({411, "length required", ""},
+                    {"length", "no Content-Length: the web server must buffer request bodies", address, true});
+    case ContentLength::Kind::bad:
+      return refuse({400, "bad request: bad Content-Length", ""},
+                    {"length", "Content-Length is no number: " + *request.content_length, address, true});
+    case ContentLength::Kind::too_large:
+      return refuse({413, "body too large", ""},
+                    {"too-large", "Content-Length " + *request.content_length + ": " + limit, address, true});
+    case ContentLength::Kind::ok:
+      break;
+  }
+  return std::nullopt;
+}
+
+/// The same parameters as a query again, in a form that any decoder reads alike.
+std::string encode_form(const Fields& fields) {
+  std::string out;
+  const auto append = [&out](std::string_view text) {
+    for (const char c : text) {
+      const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+                         c == '.' || c == '_';
+      out += plain ? std::string(1, c) : '%' + to_hex(std::string_view(&c, 1));
+    }
+  };
+  for (const auto& [name, value] : fields) {
+    if (!out.empty()) out += '&';
+    append(name);
+    out += '=';
+    append(value);
+  }
+  return out;
+}
+
+/// An allowed sender's body that cannot be decoded is kept: a monitoring system's message is never thrown away because
+/// it looks new.
+void keep_undecodable(Decision& decision, const Undecodable& why) {
+  const std::string reason = escape_controls(why.reason);
+  decision.response = {why.status, why.status == 400 ? "bad request: " + reason : reason, ""};
+  decision.refused = Refused{"undecodable", reason, decision.address, true};
+  decision.incoming->digest = sha256_hex(decision.incoming->callback.body);
+  decision.incoming->undecodable = reason;
+}
+
+/// Who takes it, and who would if it already follows the alarm.
+void choose_actions(const std::vector<Route>& routes, const Alert& alert, Incoming& incoming) {
+  for (const Route& route : routes) {
+    if (why_not(route, alert).empty()) {
+      incoming.actions.push_back(route.action);
+      if (route.follow) incoming.following.push_back(route.action);
+    } else if (route.follow) {
+      incoming.followers.push_back(route.action);
+    }
+  }
+}
+
+void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& alert) {
+  incoming.digest = alert.digest;
+  incoming.alarm = alert.alarm;
+  incoming.severity = alert.severity;
+  incoming.change = fires(alert) ? AlarmChange::fires : clears(alert) ? AlarmChange::clears : AlarmChange::none;
+  choose_actions(routes, alert, incoming);
+}
+
+}  // namespace
+
+std::optional<Decision> receive_head(const ReceiverSettings& settings, const Request& request) {
+  if (request.method == "GET" || request.method == "HEAD") return probe(settings, request);
+  if (request.method != "POST")
+    return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
+                  {"method", "method '" + request.method + "': callbacks are POSTed", request.remote_addr, false});
+  if (request.remote_addr_count != 1)
+    return refuse({403, "forbidden", ""},
+                  {"address",
+                   "the web server said REMOTE_ADDR " + std::to_string(request.remote_addr_count) +
+                       " times: its configuration must pass it once",
+                   request.remote_addr, false});
+  const Verdict verdict = authorise(settings.access, request.remote_addr, parse_query(request.query_string));
+  if (verdict.refusal != Refusal::none) return forbid(verdict, verdict.refusal != Refusal::address);
+  return check_length(settings, request, verdict.address);
+}
+
+Decision receive(const ReceiverSettings& settings, Request request, WallTime now) {
+  Query query = parse_query(request.query_string);
+  const Verdict verdict = authorise(settings.access, request.remote_addr, query);
+  if (!request.whole)
+    return refuse({400, "bad request: body is not as long as Content-Length says", ""},
+                  {"body", "body cut short, aborted, or longer than Content-Length", verdict.address, true});
+
+  Decision decision;
+  decision.kind = Decision::Kind::store;
+  decision.address = verdict.address;
+  decision.token = verdict.token;
+  Incoming& incoming = decision.incoming.emplace();
+  incoming.callback = {now,
+                       verdict.address,
+                       verdict.token,
+                       encode_form(query.parameters),
+                       std::move(request.content_type),
+                       std::move(request.body),
+                       false};
+  DecodeResult decoded = decode(incoming.callback.content_type, incoming.callback.body);
+  if (const auto* why = std::get_if<Undecodable>(&decoded)) {
+    keep_undecodable(decision, *why);
+    return decision;
+  }
+  auto& [pairs, repaired] = std::get<Decoded>(decoded);
+  Verdict account = authorise_account(settings.access, pairs);
+  if (account.refusal != Refusal::none) {
+    account.address = verdict.address;
+    return forbid(account, true);
+  }
+  const Alert alert =
+      make_alert({verdict.address, verdict.token, std::move(query.parameters)}, std::move(pairs), repaired);
+  fill(incoming, settings.routes, alert);
+  decision.account = value_of(alert.fields, "userId");
+  decision.alarm = alert.alarm;
+  return decision;
+}
+
+Response answer_stored(const Decision& decision, const PutResult& result) {
+  const auto* put = std::get_if<Put>(&result);
+  if (put == nullptr) return {503, "not stored, try again", "Retry-After: 5\r\n"};
+  if (decision.response.status != 200) return decision.response;
+  return {200, (put->duplicate ? "duplicate " : "accepted ") + std::to_string(put->id), ""};
+}
+
+Response answer_probe(bool healthy) {
+  if (healthy) return {200, "ready", ""};
+  return {503, "not ready", "Retry-After: 5\r\n"};
+}
+
+Refused not_stored(const Decision& decision, const NotStored& why) {
+  return {"not-stored", why.reason, decision.address, true};
+}
+
+RefusalCount count_of(const Refused& refused, WallTime now) {
+  return {refused.reason, 1, now, refused.address, refused.allowed_address};
+}
+
+void log_accept(log::Batch& batch, const Decision& decision, const Put& put) {
+  batch.add(log::Level::info, "accept",
+            {{"id", std::to_string(put.id)},
+             {"addr", decision.address},
+             {"token", decision.token},
+             {"account", decision.account},
+             {"alarm", decision.alarm},
+             {"duplicate", put.duplicate ? "yes" : "no"}});
+}
+
+}  // namespace alertspool
