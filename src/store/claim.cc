@@ -14,10 +14,14 @@ struct Parts {
 
 Parts parts_of(Mark::Kind kind) noexcept {
   switch (kind) {
-    case Mark::Kind::delivered: return {"delivered", 0};
-    case Mark::Kind::later: return {"pending", 0};
-    case Mark::Kind::failed: return {"failed", 0};
-    case Mark::Kind::released: return {"pending", -1};
+    case Mark::Kind::delivered:
+      return {"delivered", 0};
+    case Mark::Kind::later:
+      return {"pending", 0};
+    case Mark::Kind::failed:
+      return {"failed", 0};
+    case Mark::Kind::released:
+      return {"pending", -1};
   }
   return {"pending", 0};
 }
@@ -49,7 +53,8 @@ void read_callbacks(Session& session, std::vector<Claimed>& claims) {
 }  // namespace
 
 void Store::take_over() {
-  impl_->connection.write("take over", [&](Session& session) { session.run(sql::kTakeOver, {impl_->connection.now()}); });
+  impl_->connection.write("take over",
+                          [&](Session& session) { session.run(sql::kTakeOver, {impl_->connection.now()}); });
 }
 
 std::vector<Claimed> Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
@@ -76,7 +81,8 @@ std::vector<Claimed> Store::claim(const std::string& action, int limit, const Le
     }
     read_callbacks(session, claims);
   });
-  std::sort(claims.begin(), claims.end(), [](const Claimed& a, const Claimed& b) { return a.delivery_id < b.delivery_id; });
+  std::sort(claims.begin(), claims.end(),
+            [](const Claimed& a, const Claimed& b) { return a.delivery_id < b.delivery_id; });
   return claims;
 }
 
@@ -87,7 +93,8 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   rows.reserve(marks.size() * 4);
   for (const Mark& mark : marks) {
     const Parts parts = parts_of(mark.kind);
-    append(rows, {mark.delivery_id, parts.state, mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(), parts.tries});
+    append(rows, {mark.delivery_id, parts.state, mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(),
+                  parts.tries});
   }
   impl_->connection.write("mark deliveries", [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
@@ -99,8 +106,8 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
     std::vector<Value> attempts;
     for (const Mark& mark : marks) {
       if (mark.kind == Mark::Kind::released || !ours.contains(mark.delivery_id)) continue;
-      append(attempts, {mark.delivery_id, std::int64_t{mark.attempt}, lease.host, ms(mark.started), mark.duration.count(),
-                        to_valid_utf8(mark.outcome), escape_bytes(mark.output)});
+      append(attempts, {mark.delivery_id, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
+                        mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output)});
     }
     session.run_rows(sql::kPutAttempts, attempts);
     impl_->settle(session, lanes);

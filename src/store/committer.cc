@@ -36,8 +36,10 @@ struct Queue {
       std::swap(taken, *this);
       return taken;
     }
-    taken.incoming.assign(std::make_move_iterator(incoming.begin()), std::make_move_iterator(incoming.begin() + kMostTogether));
-    taken.waiting.assign(std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.begin() + kMostTogether));
+    taken.incoming.assign(std::make_move_iterator(incoming.begin()),
+                          std::make_move_iterator(incoming.begin() + kMostTogether));
+    taken.waiting.assign(std::make_move_iterator(waiting.begin()),
+                         std::make_move_iterator(waiting.begin() + kMostTogether));
     incoming.erase(incoming.begin(), incoming.begin() + kMostTogether);
     waiting.erase(waiting.begin(), waiting.begin() + kMostTogether);
     for (const Incoming& one : taken.incoming) bytes -= one.callback.body.size();
@@ -64,11 +66,11 @@ struct Committer::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  Queue queue;                          // guarded by mutex, like all below
-  std::vector<Waiting> committing;      ///< of the batch that is being written
+  Queue queue;                      // guarded by mutex, like all below
+  std::vector<Waiting> committing;  ///< of the batch that is being written
   std::vector<RefusalCount> refusals;
   std::optional<ProcessInfo> process;
-  std::string problem;                  ///< why the last write failed; empty: it did not
+  std::string problem;  ///< why the last write failed; empty: it did not
   bool stopping = false;
   bool ended = false;
   std::thread thread;

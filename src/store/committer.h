@@ -1,10 +1,10 @@
-/// Committer: group commit. Requests are parked, not threads: whoever has a callback to store queues it and goes on; one
-/// thread writes all that are queued in one transaction and then answers them. The batch that gathers while the last
-/// one syncs costs nothing.
+/// Committer: group commit. Requests are parked, not threads: whoever has a callback to store queues it and goes on;
+/// one thread writes all that are queued in one transaction and then answers them. The batch that gathers while the
+/// last one syncs costs nothing.
 ///
-/// Each put() is answered exactly once: by the committer's thread after COMMIT (or its failure), or by expire() when its
-/// deadline passed first. A callback that expires in the queue stays there: when its row lands after all, the sender's
-/// retry is a duplicate.
+/// Each put() is answered exactly once: by the committer's thread after COMMIT (or its failure), or by expire() when
+/// its deadline passed first. A callback that expires in the queue stays there: when its row lands after all, the
+/// sender's retry is a duplicate.
 
 #pragma once
 
@@ -34,7 +34,8 @@ public:
   using Done = std::function<void(const PutResult&)>;
 
   /// Starts the thread. `store` is used by that thread alone. `on_commit` is called on it after each batch and its
-  /// answers, with the number of alerts that were new: the place to wake the deliverer and to write collected log lines.
+  /// answers, with the number of alerts that were new: the place to wake the deliverer and to write collected log
+  /// lines.
   Committer(Store& store, const Clock& clock, std::function<void(std::size_t stored)> on_commit);
   /// stop(), then waits.
   ~Committer();
@@ -50,9 +51,9 @@ public:
   /// Answers all whose deadline has passed with NotStored.
   void expire(SteadyTime now);
 
-  /// Whether the spool can be written as far as one knows without writing: the last batch was stored and the file system
-  /// has room. For load balancers' probes; `reason` when not. While it is not, the thread tries a write each second, so
-  /// that a healed spool is noticed without traffic.
+  /// Whether the spool can be written as far as one knows without writing: the last batch was stored and the file
+  /// system has room. For load balancers' probes; `reason` when not. While it is not, the thread tries a write each
+  /// second, so that a healed spool is noticed without traffic.
   bool healthy(std::string* reason) const;
 
   /// Stores what is queued, answers it, ends the thread; waits for that until `deadline`, then answers the rest

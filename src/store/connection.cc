@@ -34,7 +34,9 @@ std::string path_of(const std::string& url) {
   return path;
 }
 
-std::string reason() { return std::generic_category().message(errno); }
+std::string reason() {
+  return std::generic_category().message(errno);
+}
 
 bool exists(const std::string& path) {
   struct stat info {};
@@ -61,8 +63,8 @@ public:
       throw StoreError(std::string(doing) + ": lock of spool " + connection.path_ + ": " + error.what());
     }
     if (!connection.held_) {
-      throw StoreError(std::string(doing) + ": another process has held the lock of spool " + connection.path_ + " for " +
-                       to_text(timeout));
+      throw StoreError(std::string(doing) + ": another process has held the lock of spool " + connection.path_ +
+                       " for " + to_text(timeout));
     }
   }
   ~Hold() {
@@ -85,7 +87,9 @@ Connection::Connection(StoreSettings settings, StoreUse use, const Clock& clock)
       path_(path_of(settings_.url)),
       directory_(path_.substr(0, path_.rfind('/') + 1)) {}
 
-Connection::~Connection() { discard(); }
+Connection::~Connection() {
+  discard();
+}
 
 /// The last connection to close writes a checkpoint, so closing needs the writers' lock too. When it is not to be had,
 /// the connection is left to the end of the process: the kernel drops its locks, and nothing is lost.
@@ -223,8 +227,8 @@ void Connection::check_room() const {
   if ((room.f_flag & ST_RDONLY) != 0) throw StoreError("spool directory " + directory_ + " is mounted read-only");
   const auto left = static_cast<std::int64_t>(room.f_bavail) * static_cast<std::int64_t>(room.f_frsize);
   if (left < settings_.free_space_floor) {
-    throw StoreFull("spool directory " + directory_ + " has " + std::to_string(left >> 20) + " MiB left, the floor is " +
-                    std::to_string(settings_.free_space_floor >> 20) + " MiB");
+    throw StoreFull("spool directory " + directory_ + " has " + std::to_string(left >> 20) +
+                    " MiB left, the floor is " + std::to_string(settings_.free_space_floor >> 20) + " MiB");
   }
 }
 

@@ -1,5 +1,5 @@
-/// Connection: one spool and how to write to it: opening and making it, the lock of the writers, transactions, room. What
-/// is particular to SQLite is here and nowhere else.
+/// Connection: one spool and how to write to it: opening and making it, the lock of the writers, transactions, room.
+/// What is particular to SQLite is here and nowhere else.
 
 #pragma once
 

@@ -35,8 +35,8 @@ Alarms read_alarms(Session& session, std::span<const Incoming> batch, const std:
   return alarms;
 }
 
-/// The actions that get this alert: those that match, and those that have followed its alarm so far. Brings the alarm up
-/// to date: who takes its ALERT follows, until its OK.
+/// The actions that get this alert: those that match, and those that have followed its alarm so far. Brings the alarm
+/// up to date: who takes its ALERT follows, until its OK.
 std::vector<std::string> actions_for(const Incoming& incoming, Alarm& alarm) {
   std::vector<std::string> actions = incoming.actions;
   std::vector<std::string> following = split(alarm.following, ' ');
@@ -75,10 +75,10 @@ std::vector<Value> alert_rows(std::span<const Incoming> batch, const std::vector
   for (std::size_t k = 0; k < first.size(); ++k) {
     const Incoming& incoming = batch[first[k]];
     const Callback& callback = incoming.callback;
-    append(rows, {ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token, to_valid_utf8(callback.query),
-                  to_valid_utf8(callback.content_type), escape_bytes(callback.body), incoming.digest, incoming.alarm,
-                  escape_bytes(incoming.severity), std::int64_t{callback.test}, to_valid_utf8(incoming.undecodable),
-                  repeats[k]});
+    append(rows, {ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
+                  to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
+                  incoming.digest, incoming.alarm, escape_bytes(incoming.severity), std::int64_t{callback.test},
+                  to_valid_utf8(incoming.undecodable), repeats[k]});
   }
   return rows;
 }
@@ -136,7 +136,8 @@ void put_deliveries(Session& session, std::span<const Incoming> batch, const std
 void write_alarms(Session& session, const Alarms& alarms) {
   std::vector<Value> rows;
   for (const auto& [id, alarm] : alarms) {
-    if (alarm.changed) append(rows, {id, std::int64_t{alarm.fires}, alarm.severity, alarm.since, alarm.seen, alarm.following});
+    if (alarm.changed)
+      append(rows, {id, std::int64_t{alarm.fires}, alarm.severity, alarm.since, alarm.seen, alarm.following});
   }
   session.run_rows(sql::kWriteAlarms, rows);
 }
@@ -153,7 +154,8 @@ void Store::Impl::check_waiting(std::size_t more) {
   if (room_left >= 0) return;
   if (now >= next_count) {
     std::int64_t waiting = 0;
-    connection.read("count waiting", [&](Session& session) { waiting = integer(session.run(sql::kCountWaiting)[0][0]); });
+    connection.read("count waiting",
+                    [&](Session& session) { waiting = integer(session.run(sql::kCountWaiting)[0][0]); });
     const std::int64_t free = connection.settings().max_waiting - waiting;
     room_left = free / 2 - static_cast<std::int64_t>(more);  // half: other processes store too
     if (free > 0) return;

@@ -21,10 +21,11 @@ std::string Record::state() const {
   if (!undecodable.empty()) return "undecodable";
   if (deliveries.empty()) return "unmatched";
   constexpr std::array order = {"pending", "running", "failed", "dropped", "delivered"};
-  const auto rank = [&](const std::string& state) { return std::find(order.begin(), order.end(), state) - order.begin(); };
-  const auto least = std::min_element(deliveries.begin(), deliveries.end(), [&](const auto& a, const auto& b) {
-    return rank(a.state) < rank(b.state);
-  });
+  const auto rank = [&](const std::string& state) {
+    return std::find(order.begin(), order.end(), state) - order.begin();
+  };
+  const auto least = std::min_element(deliveries.begin(), deliveries.end(),
+                                      [&](const auto& a, const auto& b) { return rank(a.state) < rank(b.state); });
   return least->state;
 }
 
@@ -73,8 +74,8 @@ void read_tries(Session& session, Record& record) {
   }
 }
 
-/// What narrows a list down in SQL, so that a rare state does not read the whole spool. The state of an alert is the least
-/// finished of its deliveries, so this finds candidates; Record::state() decides.
+/// What narrows a list down in SQL, so that a rare state does not read the whole spool. The state of an alert is the
+/// least finished of its deliveries, so this finds candidates; Record::state() decides.
 std::string candidates(const std::string& state) {
   if (state == "undecodable") return " AND undecodable <> ''";
   if (state == "unmatched") return " AND unmatched = 1";
@@ -87,7 +88,8 @@ std::string candidates(const std::string& state) {
 
 bool passes(const Filter& filter, const Record& record) {
   const auto is_action = [&](const DeliveryRecord& delivery) { return delivery.action == filter.action; };
-  return (filter.state.empty() || record.state() == filter.state) && (filter.alarm.empty() || record.alarm == filter.alarm) &&
+  return (filter.state.empty() || record.state() == filter.state) &&
+         (filter.alarm.empty() || record.alarm == filter.alarm) &&
          (filter.token.empty() || record.callback.token == filter.token) &&
          (filter.action.empty() || std::any_of(record.deliveries.begin(), record.deliveries.end(), is_action));
 }
@@ -126,7 +128,8 @@ std::optional<Record> Store::show(std::int64_t id) {
   const std::string sql = std::string(sql::kListColumns) + " AND id = ?";
   const Statement statement{sql.c_str(), "", "iiii", sql::kListTypes};
   impl_->connection.read("show alert", [&](Session& session) {
-    for (const Row& row : session.run(statement, {INT64_MAX, INT64_MIN, INT64_MAX, id})) records.push_back(record_of(row));
+    for (const Row& row : session.run(statement, {INT64_MAX, INT64_MIN, INT64_MAX, id}))
+      records.push_back(record_of(row));
     read_deliveries(session, records);
     if (!records.empty()) read_tries(session, records[0]);
   });
@@ -168,7 +171,8 @@ Status Store::status() {
       status.deliveries.push_back({text(row[0]), text(row[1]), integer(row[2])});
     }
     for (const Row& row : session.run(sql::kReadRefusals)) {
-      status.refusals.push_back({text(row[0]), integer(row[2]), wall(integer(row[3])), text(row[4]), integer(row[1]) != 0});
+      status.refusals.push_back(
+          {text(row[0]), integer(row[2]), wall(integer(row[3])), text(row[4]), integer(row[1]) != 0});
     }
     for (const Row& row : session.run(sql::kReadProcesses)) {
       status.processes.push_back({text(row[0]), text(row[1]), static_cast<int>(integer(row[2])), wall(integer(row[3])),

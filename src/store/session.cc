@@ -112,7 +112,9 @@ private:
 };
 
 /// SOCI's what() holds the bound values; its own message does not.
-[[noreturn]] void rethrow(const soci::soci_error& error) { throw SqlError(error.get_error_message()); }
+[[noreturn]] void rethrow(const soci::soci_error& error) {
+  throw SqlError(error.get_error_message());
+}
 
 }  // namespace
 
@@ -130,7 +132,8 @@ struct Session::Impl {
 
 Session::Session(const std::string& backend, const std::string& connect) : impl_(std::make_unique<Impl>()) {
   try {
-    if (backend == "sqlite3") register_factory_sqlite3();
+    static const bool registered = (register_factory_sqlite3(), true);
+    static_cast<void>(registered);
     impl_->session.open(backend, connect);
   } catch (const soci::soci_error& error) {
     rethrow(error);

@@ -1,8 +1,8 @@
 /// Session: one database connection with prepared statements, the only file that knows SOCI.
 ///
-/// A Statement is SQL with `?` for each value, in order, and the types of what goes in and out: `i` a 64-bit integer, `s`
-/// text. `{rows}` becomes `VALUES (?,..),(?,..)` for one row or many: one statement per batch, prepared for powers of two
-/// and filled up with rows of NULL, so that its SQL must skip rows whose first column is NULL.
+/// A Statement is SQL with `?` for each value, in order, and the types of what goes in and out: `i` a 64-bit integer,
+/// `s` text. `{rows}` becomes `VALUES (?,..),(?,..)` for one row or many: one statement per batch, prepared for powers
+/// of two and filled up with rows of NULL, so that its SQL must skip rows whose first column is NULL.
 ///
 /// Any error leaves the session unusable: throw it away (an old prepared statement of SOCI 4.0.3 crashes after
 /// reconnecting). Messages never hold values.

@@ -9,7 +9,8 @@ namespace alertspool::sql {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
 
-/// SQLite's tables. A lane is (action, alarm): its oldest unfinished delivery has a `due`, those behind it usually NULL.
+/// SQLite's tables. A lane is (action, alarm): its oldest unfinished delivery has a `due`, those behind it usually
+/// NULL.
 inline constexpr const char* kCreate[] = {
     // one row: which schema this is
     "CREATE TABLE meta (version INTEGER NOT NULL)",
@@ -139,10 +140,11 @@ inline constexpr Statement kPutDeliveries{R"(
                                           "issi", "", ""};
 
 inline constexpr Statement kMarkUnmatched{R"(
-  WITH v (id) AS ({rows}) UPDATE alert SET unmatched = 1 WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+  WITH v (id) AS ({rows}) UPDATE alert SET unmatched = 1 WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))",
+                                          "i", "", ""};
 
-inline constexpr Statement kCountWaiting{
-    "SELECT count(*) FROM delivery WHERE state IN ('pending', 'running')", "", "", "i"};
+inline constexpr Statement kCountWaiting{"SELECT count(*) FROM delivery WHERE state IN ('pending', 'running')", "", "",
+                                         "i"};
 
 inline constexpr Statement kCountRefusals{R"(
   WITH v (reason, allowed, count, last, address) AS ({rows})
@@ -157,14 +159,17 @@ inline constexpr Statement kCountRefusals{R"(
 
 /// Due times further ahead than any retry were written before the clock was set back.
 inline constexpr Statement kPullDue{R"(
-  UPDATE delivery SET due = ? WHERE action = ? AND state = 'pending' AND due IS NOT NULL AND due > ?)", "", "isi", ""};
+  UPDATE delivery SET due = ? WHERE action = ? AND state = 'pending' AND due IS NOT NULL AND due > ?)",
+                                    "", "isi", ""};
 
 inline constexpr Statement kEndLeases{R"(
   UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ?
-   WHERE state = 'running' AND owner <> ? AND lease_until < ?)", "", "isi", ""};
+   WHERE state = 'running' AND owner <> ? AND lease_until < ?)",
+                                      "", "isi", ""};
 
 inline constexpr Statement kTakeOver{R"(
-  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ? WHERE state = 'running')", "", "i", ""};
+  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ? WHERE state = 'running')",
+                                     "", "i", ""};
 
 /// The heads of lanes that are due.
 inline constexpr Statement kClaimHeads{R"(
@@ -223,11 +228,12 @@ inline constexpr Statement kSettleLanes{R"(
                   FROM v WHERE v.action IS NOT NULL))",
                                         "ss", "i", ""};
 
-inline constexpr Statement kRenew{
-    "UPDATE delivery SET lease_until = ? WHERE state = 'running' AND owner = ?", "", "is", ""};
+inline constexpr Statement kRenew{"UPDATE delivery SET lease_until = ? WHERE state = 'running' AND owner = ?", "", "is",
+                                  ""};
 
 inline constexpr Statement kNextDue{R"(
-  SELECT min(due) FROM delivery WHERE action = ? AND state = 'pending' AND due IS NOT NULL)", "", "s", "i"};
+  SELECT min(due) FROM delivery WHERE action = ? AND state = 'pending' AND due IS NOT NULL)",
+                                    "", "s", "i"};
 
 // ---- retention
 
@@ -247,9 +253,11 @@ inline constexpr Statement kDeleteAttempts{R"(
   DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT)))",
                                            "i", "", ""};
 inline constexpr Statement kDeleteDeliveries{R"(
-  WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+  WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
+                                             "i", "", ""};
 inline constexpr Statement kDeleteAlerts{R"(
-  WITH v (id) AS ({rows}) DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))", "i", "", ""};
+  WITH v (id) AS ({rows}) DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))",
+                                         "i", "", ""};
 inline constexpr Statement kDeleteAlarms{"DELETE FROM alarm WHERE seen < ?", "", "i", ""};
 
 // ---- processes
@@ -267,7 +275,8 @@ inline constexpr Statement kForgetProcesses{"DELETE FROM process WHERE role = 'd
 
 /// records.cc adds what narrows the list down.
 inline constexpr const char* kListColumns =
-    "SELECT id, received, remote_addr, token, query, content_type, body, alarm, severity, test, undecodable, duplicates "
+    "SELECT id, received, remote_addr, token, query, content_type, body, alarm, severity, test, undecodable, "
+    "duplicates "
     "FROM alert WHERE id < ? AND received >= ? AND received < ?";
 inline constexpr const char* kListTypes = "iisssssssisi";
 
@@ -300,7 +309,8 @@ inline constexpr Statement kDrop{R"(
                                  "i", "ss", "iss"};
 inline constexpr Statement kDropUndecodable{R"(
   WITH v (id) AS ({rows})
-  DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)", "i", "", "i"};
+  DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)",
+                                            "i", "", "i"};
 
 inline constexpr Statement kCountAlerts{R"(
   SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM alert WHERE unmatched = 1),
@@ -310,8 +320,8 @@ inline constexpr Statement kCountAlerts{R"(
                                         "", "", "iiiii"};
 inline constexpr Statement kCountDeliveries{
     "SELECT action, state, count(*) FROM delivery GROUP BY action, state ORDER BY action, state", "", "", "ssi"};
-inline constexpr Statement kReadRefusals{
-    "SELECT reason, allowed, count, last, address FROM refusal ORDER BY reason", "", "", "siiis"};
+inline constexpr Statement kReadRefusals{"SELECT reason, allowed, count, last, address FROM refusal ORDER BY reason",
+                                         "", "", "siiis"};
 inline constexpr Statement kReadProcesses{
     "SELECT role, host, pid, started, heard, actions, note FROM process ORDER BY role, host, pid", "", "", "ssiiiss"};
 inline constexpr Statement kBackup{"VACUUM INTO ?", "", "s", ""};

@@ -6,13 +6,21 @@ Store::Store(StoreSettings settings, StoreUse use, const Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(settings), use, clock)) {}
 Store::~Store() = default;
 
-void Store::connect() { impl_->connection.session(); }
-bool Store::init() { return impl_->connection.init(); }
-void Store::check_room() const { impl_->connection.check_room(); }
+void Store::connect() {
+  impl_->connection.session();
+}
+bool Store::init() {
+  return impl_->connection.init();
+}
+void Store::check_room() const {
+  impl_->connection.check_room();
+}
 void Store::probe() {
   impl_->connection.write("probe", [](Session& session) { session.run(sql::kProbe); });
 }
-bool Store::become_deliverer() { return impl_->connection.try_lock_deliverer(); }
+bool Store::become_deliverer() {
+  return impl_->connection.try_lock_deliverer();
+}
 
 void Store::count_refusals(std::span<const RefusalCount> counts) {
   if (counts.empty()) return;

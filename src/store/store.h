@@ -36,9 +36,9 @@ public:
 
 struct StoreSettings {
   std::string url = "sqlite:/var/lib/alertspool/spool.db";
-  std::int64_t max_waiting = 1'000'000;  ///< unfinished deliveries
+  std::int64_t max_waiting = 1'000'000;        ///< unfinished deliveries
   std::int64_t free_space_floor = 64LL << 20;  ///< bytes that stay free on the spool's file system
-  milliseconds lock_timeout{4000};       ///< how long a write waits for other writers
+  milliseconds lock_timeout{4000};             ///< how long a write waits for other writers
 };
 
 /// Who opens it and for what.
@@ -88,16 +88,16 @@ public:
   /// `farthest`: due times further ahead than this count as due (the clock was set back).
   std::vector<Claimed> claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
 
-  /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. `released`: pending
-  /// again as if never claimed, the try does not count. Returns how many were recorded.
+  /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. `released`:
+  /// pending again as if never claimed, the try does not count. Returns how many were recorded.
   std::size_t mark(std::span<const Mark> marks, const Lease& lease);
 
   void renew(const Lease& lease);
   /// When the next delivery of one of these actions is due; nullopt when nothing waits.
   std::optional<WallTime> next_due(const std::vector<std::string>& actions);
 
-  /// Deletes at most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest
-  /// 1,000. Returns them: failed ones are logged by the caller. Fewer than `limit`: nothing left to do.
+  /// Deletes at most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the
+  /// newest 1,000. Returns them: failed ones are logged by the caller. Fewer than `limit`: nothing left to do.
   std::vector<Purged> purge(WallTime before, int limit);
 
   // ---- processes

@@ -22,13 +22,17 @@ struct Store::Impl {
   void settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes);
 
   Connection connection;
-  std::int64_t room_left = 0;      ///< deliveries that surely fit before the next count
+  std::int64_t room_left = 0;  ///< deliveries that surely fit before the next count
   SteadyTime next_count{};
   SteadyTime next_room_check{};
 };
 
-inline std::int64_t ms(WallTime time) noexcept { return time.time_since_epoch().count(); }
-inline WallTime wall(std::int64_t time) noexcept { return WallTime(milliseconds(time)); }
+inline std::int64_t ms(WallTime time) noexcept {
+  return time.time_since_epoch().count();
+}
+inline WallTime wall(std::int64_t time) noexcept {
+  return WallTime(milliseconds(time));
+}
 
 inline void append(std::vector<Value>& values, std::initializer_list<Value> more) {
   values.insert(values.end(), more);
@@ -37,6 +41,8 @@ inline void append(std::vector<Value>& values, std::initializer_list<Value> more
 /// Reads received, remote_addr, token, query, content_type and body from `first` on.
 Callback callback_of(const Row& row, std::size_t first);
 
-inline std::vector<Value> ids(std::span<const std::int64_t> numbers) { return {numbers.begin(), numbers.end()}; }
+inline std::vector<Value> ids(std::span<const std::int64_t> numbers) {
+  return {numbers.begin(), numbers.end()};
+}
 
 }  // namespace alertspool

@@ -16,11 +16,11 @@ namespace alertspool {
 struct Callback {
   WallTime received{};
   std::string remote_addr;
-  std::string token;         ///< name
-  std::string query;         ///< the URL's query without the token, urlencoded
+  std::string token;  ///< name
+  std::string query;  ///< the URL's query without the token, urlencoded
   std::string content_type;
-  std::string body;          ///< as it came, any bytes
-  bool test = false;         ///< a drill
+  std::string body;   ///< as it came, any bytes
+  bool test = false;  ///< a drill
 };
 
 enum class AlarmChange { none, fires, clears };
@@ -44,10 +44,10 @@ struct Put {
 };
 
 struct RefusalCount {
-  std::string reason;   ///< `address`, `token`, `account`, `undecodable`, ...
+  std::string reason;  ///< `address`, `token`, `account`, `undecodable`, ...
   std::int64_t count = 0;
   WallTime last{};
-  std::string address;  ///< of the last one
+  std::string address;           ///< of the last one
   bool allowed_address = false;  ///< a refusal that hurts: the sender is who we expect
 };
 
@@ -71,12 +71,12 @@ struct Mark {
   enum class Kind { delivered, later, failed, released };
   std::int64_t delivery_id = 0;
   Kind kind = Kind::delivered;
-  WallTime due{};         ///< for later
+  WallTime due{};  ///< for later
   int attempt = 1;
   WallTime started{};
   milliseconds duration{0};
-  std::string outcome;    ///< `exit 0`, `timeout after 30s`
-  std::string output;     ///< of the command, any bytes
+  std::string outcome;  ///< `exit 0`, `timeout after 30s`
+  std::string output;   ///< of the command, any bytes
 };
 
 struct Purged {
@@ -86,7 +86,7 @@ struct Purged {
 };
 
 struct ProcessInfo {
-  std::string role;     ///< `receiver`, `deliverer`
+  std::string role;  ///< `receiver`, `deliverer`
   std::string host;
   int pid = 0;
   WallTime started{};
@@ -108,10 +108,10 @@ struct DeliveryRecord {
   std::string action;
   std::string state;
   int attempts = 0;
-  std::optional<WallTime> due;          ///< empty when it waits behind an earlier one of its alarm, and when it ended
-  std::string last;                     ///< outcome of the last attempt
-  std::vector<AttemptRecord> tries;     ///< filled by show() only
-  std::string output;                   ///< of the last attempt
+  std::optional<WallTime> due;       ///< empty when it waits behind an earlier one of its alarm, and when it ended
+  std::string last;                  ///< outcome of the last attempt
+  std::vector<AttemptRecord> tries;  ///< filled by show() only
+  std::string output;                ///< of the last attempt
 };
 
 /// One alert with its deliveries.
@@ -155,7 +155,7 @@ struct Status {
   std::optional<WallTime> last_callback;
   std::vector<RefusalCount> refusals;
   std::vector<ProcessInfo> processes;
-  std::vector<WallTime> heard;             ///< of each process, when it last announced itself
+  std::vector<WallTime> heard;  ///< of each process, when it last announced itself
 };
 
 }  // namespace alertspool

@@ -1,4 +1,5 @@
-/// From what the spool keeps back to what the sender said: a stored callback is decoded again, so nothing is kept twice.
+/// From what the spool keeps back to what the sender said: a stored callback is decoded again, so nothing is kept
+/// twice.
 
 #pragma once
 

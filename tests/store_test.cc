@@ -1,0 +1,577 @@
+#include "store/store.h"
+
+#include "base/file_lock.h"
+#include "fake_clock.h"
+#include "store/session.h"
+#include "temporary_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+namespace alertspool {
+namespace {
+
+constexpr milliseconds kNoLimit{24LL * 3600 * 1000};
+
+class StoreTest : public testing::Test {
+protected:
+  StoreSettings settings() const {
+    StoreSettings settings;
+    settings.url = "sqlite:" + directory.path("spool.db");
+    settings.lock_timeout = milliseconds(200);
+    settings.free_space_floor = 0;
+    return settings;
+  }
+
+  Incoming incoming(const std::string& digest, const std::string& alarm = "a",
+                    std::vector<std::string> actions = {"log"}) {
+    Incoming incoming;
+    incoming.callback.received = clock.wall();
+    incoming.callback.remote_addr = "47.74.206.1";
+    incoming.callback.content_type = "application/x-www-form-urlencoded";
+    incoming.callback.body = "alertName=" + digest;
+    incoming.digest = digest;
+    incoming.alarm = alarm;
+    incoming.severity = "WARN";
+    incoming.actions = std::move(actions);
+    return incoming;
+  }
+  Put put(const Incoming& one) { return receiver.put(std::vector{one})[0]; }
+  std::vector<Claimed> claim(int limit = 100, const std::string& action = "log") {
+    return deliverer.claim(action, limit, lease, kNoLimit);
+  }
+  std::size_t mark(const Claimed& claimed, Mark::Kind kind, milliseconds later = milliseconds(0)) {
+    Mark mark;
+    mark.delivery_id = claimed.delivery_id;
+    mark.kind = kind;
+    mark.due = clock.wall() + later;
+    mark.attempt = claimed.attempt;
+    mark.started = clock.wall();
+    mark.outcome = kind == Mark::Kind::delivered ? "exit 0" : "exit 75";
+    mark.output = "said so";
+    return deliverer.mark(std::vector{mark}, lease);
+  }
+  std::string state(std::int64_t id) { return receiver.show(id)->state(); }
+  static std::vector<std::int64_t> alerts(const std::vector<Claimed>& claims) {
+    std::vector<std::int64_t> ids;
+    for (const Claimed& claimed : claims) ids.push_back(claimed.alert_id);
+    return ids;
+  }
+
+  TemporaryDirectory directory;
+  FakeClock clock;
+  Store receiver{settings(), StoreUse::receive, clock};
+  Store deliverer{settings(), StoreUse::deliver, clock};
+  Lease lease{"host-1-1", "host", milliseconds(30'000)};
+};
+
+using Ids = std::vector<std::int64_t>;
+
+TEST_F(StoreTest, StoresEachCallbackUnderAnIdOfItsOwn) {
+  const auto puts = receiver.put(std::vector{incoming("d1"), incoming("d2")});
+  ASSERT_EQ(puts.size(), 2U);
+  EXPECT_LT(puts[0].id, puts[1].id);
+  EXPECT_FALSE(puts[0].duplicate);
+  EXPECT_FALSE(puts[1].duplicate);
+}
+
+TEST_F(StoreTest, KeepsTheCallbackAsItCame) {
+  Incoming one = incoming("d1");
+  one.callback.body = std::string("a=\\x\0&b=\xff\xfe%", 12);
+  one.callback.query = "team=db";
+  one.callback.token = "main";
+  one.callback.test = true;
+  const auto record = receiver.show(put(one).id);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->callback.body, one.callback.body);
+  EXPECT_EQ(record->callback.query, "team=db");
+  EXPECT_EQ(record->callback.token, "main");
+  EXPECT_EQ(record->callback.remote_addr, "47.74.206.1");
+  EXPECT_EQ(record->callback.received, one.callback.received);
+  EXPECT_TRUE(record->callback.test);
+  EXPECT_EQ(record->alarm, "a");
+  EXPECT_EQ(record->severity, "WARN");
+}
+
+TEST_F(StoreTest, RepeatIsADuplicateOfTheFirstAndDeliveredOnce) {
+  const Put first = put(incoming("d1"));
+  const Put again = put(incoming("d1"));
+  EXPECT_TRUE(again.duplicate);
+  EXPECT_EQ(again.id, first.id);
+  EXPECT_EQ(receiver.show(first.id)->duplicates, 1);
+  EXPECT_EQ(claim().size(), 1U);
+}
+
+TEST_F(StoreTest, RepeatsInsideOneBatchAreDuplicates) {
+  const auto puts = receiver.put(std::vector{incoming("d1"), incoming("d2"), incoming("d1"), incoming("d1")});
+  EXPECT_FALSE(puts[0].duplicate);
+  EXPECT_FALSE(puts[1].duplicate);
+  EXPECT_TRUE(puts[2].duplicate);
+  EXPECT_TRUE(puts[3].duplicate);
+  EXPECT_EQ(puts[3].id, puts[0].id);
+  EXPECT_EQ(receiver.show(puts[0].id)->duplicates, 2);
+  const auto later = receiver.put(std::vector{incoming("d1"), incoming("d1")});
+  EXPECT_TRUE(later[0].duplicate);
+  EXPECT_TRUE(later[1].duplicate);
+  EXPECT_EQ(receiver.show(puts[0].id)->duplicates, 4);
+}
+
+TEST_F(StoreTest, BatchesOfEverySizeAreStoredWhole) {
+  std::size_t total = 0;
+  for (const int size : {1, 2, 3, 7, 63, 64, 65, 130, 200}) {
+    std::vector<Incoming> batch;
+    for (int i = 0; i < size; ++i)
+      batch.push_back(incoming(std::to_string(size) + "-" + std::to_string(i), std::to_string(i)));
+    const auto puts = receiver.put(batch);
+    ASSERT_EQ(puts.size(), batch.size());
+    for (std::size_t i = 0; i < puts.size(); ++i)
+      EXPECT_EQ(receiver.show(puts[i].id)->callback.body, batch[i].callback.body);
+    total += puts.size();
+  }
+  EXPECT_EQ(claim(10'000).size(), total);
+}
+
+TEST_F(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
+  Ids expected;
+  for (int i = 0; i < 10; ++i) expected.push_back(put(incoming("d" + std::to_string(i))).id);
+  EXPECT_EQ(alerts(claim()), expected);
+}
+
+TEST_F(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
+  for (int i = 0; i < 50; ++i) put(incoming("flood" + std::to_string(i), "flood"));
+  const std::int64_t other = put(incoming("other", "other")).id;
+  const auto claims = claim(4);
+  EXPECT_LE(claims.size(), 4U);
+  EXPECT_EQ(std::count_if(claims.begin(), claims.end(), [&](const Claimed& c) { return c.alert_id == other; }), 1);
+}
+
+TEST_F(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
+  put(incoming("d1"));
+  EXPECT_EQ(claim().size(), 1U);
+  const Lease other{"host-2-1", "host", milliseconds(30'000)};
+  clock.advance(milliseconds(29'000));
+  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
+}
+
+TEST_F(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
+  put(incoming("d1"));
+  put(incoming("wake", "other"));
+  const auto claims = claim(1);
+  ASSERT_EQ(claims.size(), 1U);
+  const Lease other{"host-2-1", "host", milliseconds(30'000)};
+  clock.advance(milliseconds(31'000));
+  const auto again = deliverer.claim("log", 10, other, kNoLimit);
+  const auto same =
+      std::find_if(again.begin(), again.end(), [&](const Claimed& c) { return c.alert_id == claims[0].alert_id; });
+  ASSERT_NE(same, again.end());
+  EXPECT_EQ(same->attempt, 2);
+  EXPECT_EQ(mark(claims[0], Mark::Kind::delivered), 0U);
+  EXPECT_EQ(state(claims[0].alert_id), "running");
+}
+
+TEST_F(StoreTest, RenewedLeaseDoesNotEnd) {
+  put(incoming("d1"));
+  put(incoming("wake", "other"));
+  ASSERT_EQ(claim(1).size(), 1U);
+  clock.advance(milliseconds(20'000));
+  deliverer.renew(lease);
+  clock.advance(milliseconds(20'000));
+  const Lease other{"host-2-1", "host", milliseconds(30'000)};
+  EXPECT_EQ(deliverer.claim("log", 10, other, kNoLimit).size(), 1U);
+}
+
+TEST_F(StoreTest, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
+  const std::int64_t first = put(incoming("d1")).id;
+  const std::int64_t second = put(incoming("d2")).id;
+  ASSERT_EQ(claim().size(), 2U);
+  deliverer.take_over();
+  const auto claims = claim();
+  EXPECT_EQ(alerts(claims), (Ids{first, second}));
+  EXPECT_EQ(claims[0].attempt, 2);
+}
+
+TEST_F(StoreTest, LaterOneWaitsForTheEarlierOfItsAlarmOnly) {
+  const std::int64_t first = put(incoming("d1")).id;
+  const auto head = claim();
+  ASSERT_EQ(head.size(), 1U);
+  put(incoming("d2"));
+  const std::int64_t elsewhere = put(incoming("d3", "b")).id;
+  EXPECT_EQ(alerts(claim()), Ids{elsewhere});
+  mark(head[0], Mark::Kind::later, milliseconds(10'000));
+  EXPECT_TRUE(claim().empty());
+  clock.advance(milliseconds(10'001));
+  const auto both = claim();
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[0].alert_id, first);
+  EXPECT_EQ(both[0].attempt, 2);
+}
+
+TEST_F(StoreTest, GivenUpOneLetsTheNextOfItsAlarmGo) {
+  const std::int64_t first = put(incoming("d1")).id;
+  const auto head = claim();
+  const std::int64_t second = put(incoming("d2")).id;
+  mark(head[0], Mark::Kind::failed);
+  EXPECT_EQ(state(first), "failed");
+  EXPECT_EQ(alerts(claim()), Ids{second});
+}
+
+TEST_F(StoreTest, ReleasedOneIsAsIfNeverClaimed) {
+  put(incoming("d1"));
+  mark(claim()[0], Mark::Kind::released);
+  const auto again = claim();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].attempt, 1);
+  EXPECT_TRUE(receiver.show(again[0].alert_id)->deliveries[0].tries.empty());
+}
+
+TEST_F(StoreTest, HeadThatIsTriedLaterHoldsThoseThatWereReleasedBehindIt) {
+  const std::int64_t first = put(incoming("d1")).id;
+  const std::int64_t second = put(incoming("d2")).id;
+  const auto claims = claim();
+  ASSERT_EQ(claims.size(), 2U);
+  mark(claims[0], Mark::Kind::later, milliseconds(5'000));
+  mark(claims[1], Mark::Kind::released);
+  EXPECT_TRUE(claim().empty());
+  clock.advance(milliseconds(5'001));
+  EXPECT_EQ(alerts(claim()), (Ids{first, second}));
+}
+
+TEST_F(StoreTest, ActionsOfOneAlertDoNotWaitForEachOther) {
+  put(incoming("d1", "a", {"log", "page"}));
+  EXPECT_EQ(claim(10, "log").size(), 1U);
+  EXPECT_EQ(claim(10, "page").size(), 1U);
+}
+
+TEST_F(StoreTest, AttemptsAreKeptWithOutcomeAndOutput) {
+  const std::int64_t id = put(incoming("d1")).id;
+  mark(claim()[0], Mark::Kind::later);
+  mark(claim()[0], Mark::Kind::delivered);
+  const auto record = receiver.show(id);
+  ASSERT_EQ(record->deliveries.size(), 1U);
+  const DeliveryRecord& delivery = record->deliveries[0];
+  EXPECT_EQ(delivery.state, "delivered");
+  EXPECT_EQ(delivery.last, "exit 0");
+  ASSERT_EQ(delivery.tries.size(), 2U);
+  EXPECT_EQ(delivery.tries[0].outcome, "exit 75");
+  EXPECT_EQ(delivery.tries[1].number, 2);
+  EXPECT_EQ(delivery.tries[1].host, "host");
+  EXPECT_EQ(delivery.tries[1].output, "said so");
+}
+
+TEST_F(StoreTest, ClockSetBackAnHourStrandsNothing) {
+  put(incoming("d1"));
+  mark(claim()[0], Mark::Kind::later, milliseconds(10'000));
+  clock.set_wall(clock.wall() - std::chrono::hours(1));
+  EXPECT_EQ(deliverer.claim("log", 10, lease, milliseconds(660'000)).size(), 1U);
+}
+
+TEST_F(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
+  const auto with = [&](const std::string& digest, AlarmChange change, bool critical) {
+    Incoming one = incoming(digest, "a", {});
+    one.change = change;
+    (critical ? one.actions : one.followers).push_back("page");
+    if (critical) one.following.push_back("page");
+    return put(one).id;
+  };
+  with("warn first", AlarmChange::fires, false);
+  const std::int64_t critical = with("critical", AlarmChange::fires, true);
+  const std::int64_t warn = with("warn", AlarmChange::fires, false);
+  const std::int64_t no_data = with("no data", AlarmChange::none, false);
+  const std::int64_t ok = with("ok", AlarmChange::clears, false);
+  with("next episode", AlarmChange::fires, false);
+  EXPECT_EQ(alerts(claim(10, "page")), (Ids{critical, warn, no_data, ok}));
+}
+
+TEST_F(StoreTest, FollowWorksInsideOneBatch) {
+  Incoming fires = incoming("fires", "a", {"page"});
+  fires.change = AlarmChange::fires;
+  fires.following = {"page"};
+  Incoming clears = incoming("clears", "a", {});
+  clears.change = AlarmChange::clears;
+  clears.followers = {"page"};
+  Incoming after = clears;
+  after.digest = "after";
+  const auto puts = receiver.put(std::vector{fires, clears, after});
+  EXPECT_EQ(alerts(claim(10, "page")), (Ids{puts[0].id, puts[1].id}));
+}
+
+TEST_F(StoreTest, AlertThatNoActionTakesIsKeptAsUnmatched) {
+  const std::int64_t id = put(incoming("d1", "a", {})).id;
+  EXPECT_EQ(state(id), "unmatched");
+  Filter filter;
+  filter.state = "unmatched";
+  EXPECT_EQ(receiver.list(filter).size(), 1U);
+  EXPECT_EQ(receiver.status().unmatched, 1);
+}
+
+TEST_F(StoreTest, UndecodableIsKeptWithoutDeliveriesTheNewestThousand) {
+  std::vector<Incoming> batch;
+  for (int i = 0; i < 1003; ++i) {
+    batch.push_back(incoming("d" + std::to_string(i), ""));
+    batch.back().undecodable = "no field at all";
+  }
+  const auto puts = receiver.put(batch);
+  EXPECT_EQ(state(puts[0].id), "undecodable");
+  EXPECT_TRUE(claim().empty());
+  const auto purged = deliverer.purge(clock.wall() - kNoLimit, 500);
+  ASSERT_EQ(purged.size(), 3U);
+  EXPECT_EQ(purged[0].alert_id, puts[0].id);
+  EXPECT_EQ(receiver.status().undecodable, 1000);
+}
+
+TEST_F(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
+  const std::int64_t delivered = put(incoming("delivered", "a")).id;
+  mark(claim()[0], Mark::Kind::delivered);
+  const std::int64_t failed = put(incoming("failed", "b")).id;
+  mark(claim()[0], Mark::Kind::failed);
+  const std::int64_t waiting = put(incoming("waiting", "c")).id;
+  clock.advance(kNoLimit);
+  const std::int64_t young = put(incoming("young", "d", {})).id;
+  const auto purged = deliverer.purge(clock.wall() - milliseconds(1), 500);
+  ASSERT_EQ(purged.size(), 2U);
+  EXPECT_EQ(purged[0].alert_id, delivered);
+  EXPECT_FALSE(purged[0].failed);
+  EXPECT_EQ(purged[1].alert_id, failed);
+  EXPECT_TRUE(purged[1].failed);
+  EXPECT_FALSE(receiver.show(delivered));
+  EXPECT_TRUE(receiver.show(waiting));
+  EXPECT_TRUE(receiver.show(young));
+}
+
+TEST_F(StoreTest, IdOfAPurgedAlertIsNotUsedAgain) {
+  const std::int64_t id = put(incoming("d1", "a", {})).id;
+  clock.advance(kNoLimit);
+  ASSERT_EQ(deliverer.purge(clock.wall(), 500).size(), 1U);
+  EXPECT_GT(put(incoming("d2", "a", {})).id, id);
+}
+
+TEST_F(StoreTest, RetryMakesAFailedOneDueNow) {
+  const std::int64_t id = put(incoming("d1")).id;
+  mark(claim()[0], Mark::Kind::failed);
+  EXPECT_EQ(receiver.retry(Ids{id}, ""), 1U);
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(alerts(claim()), Ids{id});
+  EXPECT_EQ(receiver.retry(Ids{id}, ""), 0U);
+}
+
+TEST_F(StoreTest, RetryMakesAWaitingOneDueNow) {
+  const std::int64_t id = put(incoming("d1")).id;
+  mark(claim()[0], Mark::Kind::later, kNoLimit);
+  ASSERT_TRUE(claim().empty());
+  EXPECT_EQ(receiver.retry(Ids{id}, "page"), 0U);
+  EXPECT_EQ(receiver.retry(Ids{id}, "log"), 1U);
+  EXPECT_EQ(claim().size(), 1U);
+}
+
+TEST_F(StoreTest, DropPutsAwayAndLetsTheNextOfTheAlarmGo) {
+  const std::int64_t first = put(incoming("d1")).id;
+  mark(claim()[0], Mark::Kind::later, kNoLimit);
+  const std::int64_t second = put(incoming("d2")).id;
+  EXPECT_EQ(receiver.drop(Ids{first}, ""), 1U);
+  EXPECT_EQ(state(first), "dropped");
+  EXPECT_EQ(alerts(claim()), Ids{second});
+}
+
+TEST_F(StoreTest, ListIsNewestFirstAndFiltered) {
+  const std::int64_t first = put(incoming("d1", "a")).id;
+  clock.advance(milliseconds(1000));
+  const std::int64_t second = put(incoming("d2", "b", {"page"})).id;
+  const auto ids = [&](const Filter& filter) {
+    Ids found;
+    for (const Record& record : receiver.list(filter)) found.push_back(record.id);
+    return found;
+  };
+  Filter filter;
+  EXPECT_EQ(ids(filter), (Ids{second, first}));
+  filter.action = "page";
+  EXPECT_EQ(ids(filter), Ids{second});
+  filter = {};
+  filter.alarm = "a";
+  EXPECT_EQ(ids(filter), Ids{first});
+  filter = {};
+  filter.since = clock.wall();
+  EXPECT_EQ(ids(filter), Ids{second});
+  filter = {};
+  filter.until = clock.wall();
+  EXPECT_EQ(ids(filter), Ids{first});
+  filter = {};
+  filter.state = "pending";
+  filter.limit = 1;
+  EXPECT_EQ(ids(filter), Ids{second});
+  filter.before_id = second;
+  EXPECT_EQ(ids(filter), Ids{first});
+}
+
+TEST_F(StoreTest, StatusCountsWhatIsThere) {
+  put(incoming("d1", "a"));
+  mark(claim()[0], Mark::Kind::delivered);
+  clock.advance(milliseconds(5000));
+  const WallTime waiting = clock.wall();
+  put(incoming("d2", "a"));
+  RefusalCount refusal;
+  refusal.reason = "token";
+  refusal.count = 1;
+  refusal.last = clock.wall();
+  refusal.address = "47.74.206.9";
+  refusal.allowed_address = true;
+  receiver.count_refusals(std::vector{refusal, refusal});
+  receiver.count_refusals(std::vector{refusal});
+  ProcessInfo process;
+  process.role = "deliverer";
+  process.host = "host";
+  process.pid = 7;
+  process.note = "configuration stale";
+  deliverer.announce(process);
+  const Status status = receiver.status();
+  EXPECT_EQ(status.alerts, 2);
+  ASSERT_EQ(status.deliveries.size(), 2U);
+  EXPECT_EQ(status.deliveries[0].state, "delivered");
+  EXPECT_EQ(status.deliveries[1].state, "pending");
+  EXPECT_EQ(status.oldest_waiting, waiting);
+  EXPECT_EQ(status.last_callback, waiting);
+  ASSERT_EQ(status.refusals.size(), 1U);
+  EXPECT_EQ(status.refusals[0].count, 3);
+  EXPECT_TRUE(status.refusals[0].allowed_address);
+  ASSERT_EQ(status.processes.size(), 1U);
+  EXPECT_EQ(status.processes[0].note, "configuration stale");
+  EXPECT_EQ(status.heard[0], clock.wall());
+  deliverer.leave(process);
+  EXPECT_TRUE(receiver.status().processes.empty());
+}
+
+TEST_F(StoreTest, FullSpoolRefusesAndTakesAgainWhenThereIsRoom) {
+  StoreSettings small = settings();
+  small.max_waiting = 2;
+  Store limited(small, StoreUse::receive, clock);
+  limited.put(std::vector{incoming("d1", "a")});
+  limited.put(std::vector{incoming("d2", "b")});
+  EXPECT_THROW(limited.put(std::vector{incoming("d3", "c")}), StoreFull);
+  for (const Claimed& claimed : claim()) mark(claimed, Mark::Kind::delivered);
+  clock.advance(milliseconds(1001));
+  EXPECT_FALSE(limited.put(std::vector{incoming("d3", "c")})[0].duplicate);
+}
+
+TEST_F(StoreTest, RefusesWhenTheDiskIsAtItsFloor) {
+  StoreSettings greedy = settings();
+  greedy.free_space_floor = INT64_MAX;
+  Store limited(greedy, StoreUse::receive, clock);
+  EXPECT_THROW(limited.put(std::vector{incoming("d1")}), StoreFull);
+}
+
+TEST_F(StoreTest, BackupIsASpoolOfItsOwn) {
+  const std::int64_t id = put(incoming("d1")).id;
+  receiver.backup(directory.path("copy.db"));
+  StoreSettings copy = settings();
+  copy.url = "sqlite:" + directory.path("copy.db");
+  Store other(copy, StoreUse::operate, clock);
+  EXPECT_EQ(other.show(id)->callback.body, "alertName=d1");
+}
+
+TEST_F(StoreTest, OnlyOneDelivererPerSpool) {
+  put(incoming("d1"));
+  Store second(settings(), StoreUse::deliver, clock);
+  EXPECT_TRUE(deliverer.become_deliverer());
+  EXPECT_FALSE(second.become_deliverer());
+}
+
+TEST_F(StoreTest, NewSpoolIsOpenToItsGroupOnly) {
+  const mode_t before = umask(022);
+  put(incoming("d1"));
+  umask(before);
+  for (const char* name : {"spool.db", "spool.db-wal", "spool.db-shm", "spool.db-lock"}) {
+    struct stat info {};
+    ASSERT_EQ(stat(directory.path(name).c_str(), &info), 0) << name;
+    EXPECT_EQ(info.st_mode & 07777, 0660U) << name;
+  }
+}
+
+TEST_F(StoreTest, OnlyTheReceiverMakesASpool) {
+  EXPECT_THROW(deliverer.connect(), StoreError);
+  EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db")));
+  receiver.connect();
+  deliverer.connect();
+}
+
+TEST_F(StoreTest, InitMakesASpoolOnceOnly) {
+  EXPECT_TRUE(receiver.init());
+  EXPECT_FALSE(receiver.init());
+}
+
+TEST_F(StoreTest, LockOfAnotherProcessIsWaitedForAndThenReported) {
+  put(incoming("d1"));
+  FileLock other(directory.path("spool.db-lock"));
+  ASSERT_TRUE(other.lock_writer(std::chrono::steady_clock::now()));
+  EXPECT_THROW(put(incoming("d2")), StoreError);
+  other.unlock_writer();
+  EXPECT_FALSE(put(incoming("d2")).duplicate);
+}
+
+TEST_F(StoreTest, NewerSchemaIsRefused) {
+  receiver.connect();
+  Session session("sqlite3", directory.path("spool.db"));
+  session.execute("UPDATE meta SET version = 2");
+  EXPECT_THROW(deliverer.connect(), StoreError);
+}
+
+struct Damage {
+  const char* name;
+  const char* content;
+  const char* expected;
+};
+
+class DamagedSpool : public StoreTest, public testing::WithParamInterface<Damage> {};
+
+TEST_P(DamagedSpool, IsRefusedAndNeverReplaced) {
+  const std::string path = directory.path("spool.db");
+  std::ofstream(path) << GetParam().content;
+  const auto size = std::filesystem::file_size(path);
+  try {
+    put(incoming("d1"));
+    FAIL() << "stored in a damaged spool";
+  } catch (const StoreError& error) {
+    EXPECT_NE(std::string(error.what()).find(GetParam().expected), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(path), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(std::filesystem::file_size(path), size);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, DamagedSpool,
+                         testing::Values(Damage{"Empty", "", "empty (0 bytes)"},
+                                         Damage{"Text", "this is no database, it is a letter", "not a database"}),
+                         [](const auto& damage) { return damage.param.name; });
+
+TEST_F(StoreTest, LogWithoutItsSpoolIsRefused) {
+  std::ofstream(directory.path("spool.db-wal")) << "left over";
+  EXPECT_THROW(put(incoming("d1")), StoreError);
+  EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db")));
+}
+
+TEST_F(StoreTest, MissingDirectoryIsNamed) {
+  StoreSettings elsewhere = settings();
+  elsewhere.url = "sqlite:" + directory.path("missing/spool.db");
+  Store lost(elsewhere, StoreUse::receive, clock);
+  try {
+    lost.connect();
+    FAIL();
+  } catch (const StoreError& error) {
+    EXPECT_NE(std::string(error.what()).find("missing"), std::string::npos);
+  }
+}
+
+TEST_F(StoreTest, UnknownUrlIsRefused) {
+  StoreSettings other = settings();
+  for (const char* url : {"mysql://host/db", "sqlite:relative.db", "sqlite:", "sqlite:/a=b.db", ""}) {
+    other.url = url;
+    EXPECT_THROW(Store(other, StoreUse::receive, clock), StoreError) << url;
+  }
+}
+
+}  // namespace
+}  // namespace alertspool
