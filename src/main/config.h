@@ -1,5 +1,5 @@
-/// Config: /etc/alertspool/alertspool.conf as values. Everything that can be wrong with the file is found here, all of it
-/// at once, each error naming file, line, key and, for an unknown key, the nearest known one.
+/// Config: /etc/alertspool/alertspool.conf as values. Everything that can be wrong with the file is found here, all of
+/// it at once, each error naming file, line, key and, for an unknown key, the nearest known one.
 
 #pragma once
 
@@ -20,8 +20,8 @@ struct Config {
   std::string path;
   StoreSettings store;
   Access access;
-  std::string token_file;             ///< empty: none
-  std::string listen;                 ///< path of a unix socket; empty: none
+  std::string token_file;  ///< empty: none
+  std::string listen;      ///< path of a unix socket; empty: none
   std::string listen_group;
   std::size_t max_body = 64 * 1024;
   milliseconds keep{90LL * 24 * 3600 * 1000};
@@ -51,7 +51,7 @@ Config parse_config(const std::string& text, const std::string& path, Secrets se
 
 /// A key that the file may have, for `check --keys` and for comparing the manual with the code.
 struct ConfigKey {
-  std::string section;   ///< empty, `action`, `action syslog` or `action command`
+  std::string section;  ///< empty, `action`, `action syslog` or `action command`
   std::string name;
   std::string fallback;  ///< as it would be written; empty: none
   std::string help;
@@ -62,5 +62,7 @@ std::vector<ConfigKey> config_keys();
 std::string spool_path(const Config& config);
 /// The fifo beside the spool by which a receiver wakes the deliverer.
 std::string wake_path(const Config& config);
+/// Of this machine, as leases and attempts name it.
+std::string host_name();
 
 }  // namespace alertspool

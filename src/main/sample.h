@@ -11,8 +11,8 @@
 namespace alertspool {
 
 /// Every field that CloudMonitor documented in 2024, with this time as its timestamp, changed by `FIELD=VALUE`: unknown
-/// names are added, an empty value stays an empty field. Two samples belong to one alarm, so `alertState=OK` ends what a
-/// sample before it began. Throws UsageError for a word without `=`.
+/// names are added, an empty value stays an empty field. Two samples belong to one alarm, so `alertState=OK` ends what
+/// a sample before it began. Throws UsageError for a word without `=`.
 Fields sample_fields(WallTime now, const std::vector<std::string>& changes);
 
 /// As CloudMonitor sends it: application/x-www-form-urlencoded, WHATWG URL Standard section 5.2.

@@ -1,5 +1,5 @@
-/// Verbs: `alertspool VERB ...`, one file each. main() finds the verb, parses its options with Boost.Program_options and
-/// calls it.
+/// Verbs: `alertspool VERB ...`, one file each. main() finds the verb, parses its options with Boost.Program_options
+/// and calls it.
 
 #pragma once
 
@@ -14,7 +14,15 @@
 namespace alertspool {
 
 /// sysexits(3): exit codes of every verb but status, which speaks like a monitoring plugin.
-enum Exit { kOk = 0, kUsage = 64, kDataError = 65, kUnavailable = 69, kSoftware = 70, kTryLater = 75, kConfigError = 78 };
+enum Exit {
+  kOk = 0,
+  kUsage = 64,
+  kDataError = 65,
+  kUnavailable = 69,
+  kSoftware = 70,
+  kTryLater = 75,
+  kConfigError = 78
+};
 
 /// Wrong use: one line that says what, and what to type instead. Exit 64.
 class UsageError : public std::runtime_error {
@@ -65,6 +73,7 @@ const std::vector<const Verb*>& verbs();
 struct Call {
   const Verb* verb = nullptr;
   Arguments arguments;
+  bool named = false;  ///< the verb was written out
   bool help = false;
   bool version = false;
 };

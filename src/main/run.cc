@@ -1,0 +1,208 @@
+#include "base/log.h"
+#include "base/text.h"
+#include "main/verb.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <boost/program_options.hpp>
+
+#include <algorithm>
+#include <iostream>
+
+namespace alertspool {
+
+namespace {
+
+namespace po = boost::program_options;
+using Words = std::vector<std::string>;
+
+constexpr unsigned kScreenWidth = 80;
+
+std::string_view variable(char** environment, std::string_view name) noexcept {
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view entry = *environment;
+    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) return entry.substr(name.size() + 1);
+  }
+  return {};
+}
+
+po::options_description options_of(const Verb& verb) {
+  po::options_description options("options", kScreenWidth);
+  auto add = options.add_options();
+  for (const OptionSpec& option : verb.options) {
+    if (*option.value == '\0')
+      add(option.name, new po::untyped_value(true), option.help);
+    else
+      add(option.name, po::value<std::string>()->value_name(option.value), option.help);
+  }
+  add("config", po::value<std::string>()->value_name("FILE"),
+      (std::string("configuration, instead of ") + kDefaultConfig).c_str());
+  add("help,h", new po::untyped_value(true), "what this does");
+  add("version", new po::untyped_value(true), "the version");
+  return options;
+}
+
+std::string hint(const std::string& near, const std::string& otherwise) {
+  return near.empty() ? otherwise : "did you mean " + near + "?";
+}
+
+/// Takes the verb out of the words; nullptr when there is none. Of the options before it only --config has a value.
+const Verb* take_verb(Words& words) {
+  auto word = words.begin();
+  while (word != words.end() && word->starts_with('-')) word += *word == "--config" && word + 1 != words.end() ? 2 : 1;
+  if (word == words.end()) return nullptr;
+  const std::string name = *word;
+  words.erase(word);
+  Words names;
+  for (const Verb* verb : verbs()) {
+    if (name == verb->name) return verb;
+    names.emplace_back(verb->name);
+  }
+  throw UsageError("no verb " + name + ": " + hint(nearest(name, names), "alertspool --help lists them"));
+}
+
+/// Throws po::error.
+void take_options(const po::options_description& options, const Words& words, Call& call) {
+  namespace style = po::command_line_style;
+  const auto parsed =
+      po::command_line_parser(words).options(options).style(style::unix_style & ~style::allow_guessing).run();
+  for (const auto& option : parsed.options) {
+    if (option.position_key >= 0) {
+      call.arguments.positional.push_back(option.value.front());
+    } else if (option.string_key == "help") {
+      call.help = true;
+    } else if (option.string_key == "version") {
+      call.version = true;
+    } else if (option.string_key == "config") {
+      call.arguments.config_path = option.value.front();
+      call.arguments.config_asked_for = true;
+    } else {
+      call.arguments.add(option.string_key, option.value.empty() ? "" : option.value.front());
+    }
+  }
+}
+
+void print_help(const Verb& verb) {
+  std::cout << "usage: alertspool " << verb.name << " [OPTION...]" << (*verb.arguments == '\0' ? "" : " ")
+            << verb.arguments << "\n\n"
+            << verb.summary << "\n\n"
+            << options_of(verb);
+}
+
+void print_help() {
+  std::cout << "usage: alertspool [VERB] [OPTION...] [ARGUMENT...]\n\n"
+               "Receives CloudMonitor alert callbacks behind a web server, keeps them durably and\n"
+               "delivers them to syslog and to commands. Without a verb: serve.\n\n";
+  for (const Verb* verb : verbs())
+    std::cout << "  " << verb->name << std::string(10 - std::string_view(verb->name).size(), ' ') << verb->summary
+              << "\n";
+  std::cout << "\nalertspool VERB --help says more of each; so do alertspool(8), alertspool.conf(5)\n"
+               "and alertspool-command(7).\n";
+}
+
+/// Descriptor 2 is /dev/null: closed before main() opened it so, or meant so by who started us.
+bool nobody_reads_errors() noexcept {
+  struct stat status {};
+  return fstat(STDERR_FILENO, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+}
+
+int run_call(const Call& call) {
+  if (call.version) {
+    std::cout << "alertspool " ALERTSPOOL_VERSION "\n";
+  } else if (call.help && call.named) {
+    print_help(*call.verb);
+  } else if (call.help) {
+    print_help();
+  } else {
+    return call.verb->run(call.arguments);
+  }
+  return kOk;
+}
+
+}  // namespace
+
+bool Arguments::has(std::string_view option) const {
+  return !values(option).empty();
+}
+
+std::string Arguments::value(std::string_view option) const {
+  const auto all = values(option);
+  return all.empty() ? "" : all.back();
+}
+
+std::vector<std::string> Arguments::values(std::string_view option) const {
+  std::vector<std::string> result;
+  for (const auto& [name, value] : given_)
+    if (name == option) result.push_back(value);
+  return result;
+}
+
+const std::vector<const Verb*>& verbs() {
+  static const std::vector<const Verb*> all = {&kServeVerb, &kDeliverVerb, &kCheckVerb,  &kExplainVerb, &kSampleVerb,
+                                               &kTestVerb,  &kUrlVerb,     &kInitVerb,   &kListVerb,    &kShowVerb,
+                                               &kRetryVerb, &kDropVerb,    &kBackupVerb, &kStatusVerb};
+  return all;
+}
+
+Call parse_call(const std::vector<std::string>& words, char** environment) {
+  Call call;
+  Words rest = words;
+  const bool cgi = !variable(environment, "GATEWAY_INTERFACE").empty();
+  const std::string_view query = variable(environment, "QUERY_STRING");
+  if (cgi && !query.empty() && query.find('=') == query.npos) rest.clear();
+
+  const Verb* named = take_verb(rest);
+  call.named = named != nullptr;
+  call.verb = call.named && !cgi ? named : &kServeVerb;
+  const auto options = options_of(*call.verb);
+  const std::string verb = call.verb->name;
+  try {
+    take_options(options, rest, call);
+  } catch (const po::unknown_option& error) {
+    Words names;
+    for (const auto& option : options.options()) names.push_back("--" + option->long_name());
+    const std::string name = error.get_option_name();
+    throw UsageError(verb + " has no option " + name + ": " +
+                     hint(nearest(name, names), "alertspool " + verb + " --help lists them"));
+  } catch (const po::error& error) {
+    throw UsageError(verb + ": " + error.what());
+  }
+  if (cgi) call.help = call.version = false;
+  if (const auto path = variable(environment, "ALERTSPOOL_CONFIG");
+      cgi && !call.arguments.config_asked_for && !path.empty()) {
+    call.arguments.config_path = path;
+    call.arguments.config_asked_for = true;
+  }
+  return call;
+}
+
+Config config_of(const Arguments& arguments, Secrets secrets) {
+  return read_config(arguments.config_path, arguments.config_asked_for, secrets);
+}
+
+int run_main(int argc, char** argv, char** environment) {
+  bool to_syslog = false;
+  const auto complain = [&](int code, const char* text) {
+    if (!to_syslog) std::cerr << "alertspool: " << text << "\n";
+    if (to_syslog)
+      for (const std::string& line : split(text, '\n')) log::error("end", {{"error", line}});
+    return code;
+  };
+  try {
+    const Call call = parse_call({argv + std::min(argc, 1), argv + argc}, environment);
+    to_syslog = (call.verb == &kServeVerb || call.verb == &kDeliverVerb) && nobody_reads_errors();
+    if (to_syslog) log::open(log::Target::syslog);
+    return run_call(call);
+  } catch (const UsageError& error) {
+    return complain(kUsage, error.what());
+  } catch (const ConfigError& error) {
+    return complain(kConfigError, error.what());
+  } catch (const StoreError& error) {
+    return complain(kUnavailable, error.what());
+  } catch (const std::exception& error) {
+    return complain(kSoftware, error.what());
+  }
+}
+
+}  // namespace alertspool

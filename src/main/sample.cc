@@ -1,0 +1,114 @@
+// `alertspool sample`: a realistic callback body.
+
+#include "main/sample.h"
+
+#include "alert/decode.h"
+#include "alert/json.h"
+#include "main/verb.h"
+
+#include <algorithm>
+#include <cctype>
+#include <iostream>
+
+namespace alertspool {
+
+namespace {
+
+/// Every field that was captured in 2023 and documented in 2024, with invented ids.
+constexpr std::string_view kSample =
+    "alertName=memory+use&alertState=ALERT&curValue=97.39&expression=%24Average%3E%3D95&groupId=62288888"
+    "&dimensions=%7BuserId%3D1234567890123456%2C+instanceId%3Di-sample%7D&instanceName=web-1%2F192.0.2.17"
+    "&lastTime=2%E5%88%86%E9%92%9F&metricName=%E5%86%85%E5%AD%98%E4%BD%BF%E7%94%A8%E7%8E%87&metricProject=acs_ecs"
+    "&namespace=acs_ecs&preTriggerLevel=WARN&productGroupName=shop-prod&rawMetricName=memory_usedutilization"
+    "&regionId=ap-southeast-1&regionName=Singapore&ruleId=applyTemplate00000000-0000-4000-8000-000000000000"
+    "&signature=AAAAAAAAAAAAAAAAAAAAAAAAAAA%3D&timestamp=0&transId=00000000-0000-11ee-8000-000000000000"
+    "&triggerLevel=WARN&unit=%25&userId=1234567890123456";
+
+/// A system event as the vendor documents it, without its `content`.
+constexpr std::string_view kSampleEvent =
+    "product=ECS&resourceId=acs:ecs:ap-southeast-1:1234567890123456:instance/i-sample&level=WARN&instanceName=web-1"
+    "&userId=1234567890123456&regionId=ap-southeast-1&name=Instance:StateChange&status=Normal&eventTime=&ver=1.0"
+    "&id=00000000-0000-4000-8000-000000000000&traceId=00000000-0000-4000-8000-000000000001";
+
+Fields fields_of(std::string_view form) {
+  return std::get<Decoded>(decode_form(form)).pairs;
+}
+
+void change(Fields& fields, const std::vector<std::string>& changes) {
+  for (const std::string& word : changes) {
+    const std::size_t equals = word.find('=');
+    if (equals == 0 || equals == word.npos) throw UsageError("'" + word + "': write FIELD=VALUE");
+    const std::string name = word.substr(0, equals);
+    const auto at = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.first == name; });
+    if (at == fields.end())
+      fields.emplace_back(name, word.substr(equals + 1));
+    else
+      at->second = word.substr(equals + 1);
+  }
+}
+
+/// `20210224T011113.709+0800`
+std::string event_time(WallTime now) {
+  std::string text = to_rfc3339(now + std::chrono::hours(8));
+  std::erase_if(text, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
+  return text + "+0800";
+}
+
+std::string sample_event(WallTime now, const std::vector<std::string>& changes) {
+  Fields fields = fields_of(kSampleEvent);
+  change(fields, {"eventTime=" + event_time(now)});
+  change(fields, changes);
+  std::vector<JsonMember> members = {{"content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}})}};
+  for (const auto& [name, value] : fields) members.emplace_back(name, json_string(value));
+  return json_object(members);
+}
+
+int sample(const Arguments& arguments) {
+  const WallTime now = SystemClock().wall();
+  const auto& changes = arguments.positional;
+  std::cout << (arguments.has("json") ? sample_event(now, changes) : encode_form(sample_fields(now, changes)));
+  return kOk;
+}
+
+}  // namespace
+
+Fields sample_fields(WallTime now, const std::vector<std::string>& changes) {
+  Fields fields = fields_of(kSample);
+  change(fields, {"timestamp=" + std::to_string(now.time_since_epoch().count())});
+  // What CloudMonitor sends with it, though it documents no such level.
+  if (std::find(changes.begin(), changes.end(), "alertState=OK") != changes.end())
+    change(fields, {"triggerLevel=OK", "curValue=12.45"});
+  change(fields, changes);
+  return fields;
+}
+
+std::string encode_form(const Fields& fields) {
+  static const char kHex[] = "0123456789ABCDEF";
+  std::string form;
+  const auto append = [&](const std::string& text) {
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == ' ')
+        form += '+';
+      else if ((byte < 0x80 && std::isalnum(byte)) || std::string_view("*-._").find(c) != std::string_view::npos)
+        form += c;
+      else
+        form.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  };
+  for (const auto& [name, value] : fields) {
+    if (!form.empty()) form += '&';
+    append(name);
+    form += '=';
+    append(value);
+  }
+  return form;
+}
+
+const Verb kSampleVerb{"sample",
+                       "[FIELD=VALUE...]",
+                       "prints a realistic callback body, for curl --data-binary @-",
+                       {{"json", "", "a system event as JSON instead of an alert"}},
+                       sample};
+
+}  // namespace alertspool

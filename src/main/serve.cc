@@ -1,0 +1,181 @@
+// `alertspool serve`: the receiver.
+
+#include "base/child.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/wake.h"
+#include "main/deliverer_process.h"
+#include "main/signals.h"
+#include "main/verb.h"
+#include "store/committer.h"
+#include "store/store.h"
+#include "web/cgi.h"
+#include "web/fastcgi.h"
+#include "web/listen.h"
+#include "web/refusal_log.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <tuple>
+
+namespace alertspool {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::seconds kTick = 10s;
+/// A request is read or refused within 2 s and stored or refused within 4 s; a command gets 5 s to end.
+constexpr std::chrono::seconds kGrace = 10s;
+
+/// What a reload replaces: readers take the pointer once for each request.
+using Settings = std::atomic<std::shared_ptr<const ReceiverSettings>>;
+
+std::string action_names(const Config& config) {
+  std::string names;
+  for (const ActionConfig& action : config.actions) names += (names.empty() ? "" : " ") + action.route.action;
+  return names;
+}
+
+void apply(const Config& config, Settings& settings, ProcessInfo& self) {
+  settings = std::make_shared<const ReceiverSettings>(config.receiver());
+  self.actions = action_names(config);
+  self.note.clear();
+  log::notice("config", {{"file", config.path}, {"actions", self.actions}});
+}
+
+/// What a reload cannot change while we run.
+bool needs_restart(const Config& before, const Config& after) {
+  const auto fixed = [](const Config& c) {
+    return std::tie(c.store.url, c.store.max_waiting, c.listen, c.listen_group, c.deliver);
+  };
+  return fixed(before) != fixed(after);
+}
+
+void reload(const Arguments& arguments, const Config& started_with, Settings& settings, ProcessInfo& self) {
+  try {
+    const Config config = config_of(arguments);
+    apply(config, settings, self);
+    if (needs_restart(started_with, config)) {
+      self.note = "store, max-waiting, listen, listen-group or deliver changed: restart to apply";
+      log::warning("config", {{"file", config.path}, {"error", self.note}});
+    }
+  } catch (const ConfigError& error) {
+    self.note = std::string("configuration stale: ") + error.what();
+    log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
+  }
+}
+
+/// A spool that cannot be used now may heal: until then callbacks get 503, and the sender comes again.
+void look_at(Store& store) {
+  try {
+    store.connect();
+  } catch (const StoreError& error) {
+    log::error("spool", {{"error", error.what()}, {"next", "callbacks get 503 until it can be written"}});
+  }
+}
+
+int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener, const std::string& socket) {
+  Signals signals;  // before any thread, so that all have them blocked
+  const SystemClock clock;
+  Settings settings;
+  ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
+  log::notice("start",
+              {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", config.store.url}});
+  apply(config, settings, self);
+
+  Store store(config.store, StoreUse::receive, clock);
+  look_at(store);
+  WakeSender wake(wake_path(config));
+  RefusalLog refusals(clock);
+  Committer committer(store, clock, [&](std::size_t stored) {
+    if (stored > 0) wake.call();
+  });
+  committer.announce(self);
+  FastCgi fastcgi(
+      std::move(listener), [&] { return settings.load(); }, committer, refusals, clock);
+  DelivererProcess deliverer(deliver_command(arguments, "--child"));
+
+  for (auto signal = Signals::Kind::none; signal != Signals::Kind::stop; signal = signals.next()) {
+    if (signal == Signals::Kind::reload) {
+      reload(arguments, config, settings, self);
+      committer.announce(self);
+      deliverer.signal(SIGHUP);
+    }
+    refusals.flush(false);
+    const SteadyTime now = clock.steady();
+    const SteadyTime until = config.deliver ? std::min(now + kTick, deliverer.proceed(now)) : now + kTick;
+    pollfd signalled{signals.fd(), POLLIN, 0};
+    poll(&signalled, 1, static_cast<int>(std::chrono::ceil<milliseconds>(until - now).count()));
+  }
+
+  // The deliverer ends beside us: what is stored from now on waits in the spool.
+  log::notice("stop", {{"next", "requests in flight are answered"}});
+  const SteadyTime deadline = clock.steady() + kGrace;
+  deliverer.stop();
+  if (!fastcgi.stop(deadline)) log::warning("stop", {{"error", "some connections were still open"}});
+  if (!committer.stop(deadline)) {
+    log::error("stop", {{"error", "the spool does not answer"}, {"next", "ends without waiting for it"}});
+    _exit(kTryLater);
+  }
+  store.leave(self);
+  refusals.flush(true);
+  deliverer.wait(deadline);
+  return kOk;
+}
+
+/// The web server's variables are a stranger's words (HTTP_*), and GATEWAY_INTERFACE would make a receiver of it.
+void keep_only_own_variables() {
+  std::vector<std::string> kept;
+  for (const char* name : {"PATH", "HOME", "LANG", "TZ"})
+    if (const char* value = std::getenv(name)) kept.insert(kept.end(), {name, value});
+  clearenv();
+  for (std::size_t i = 0; i < kept.size(); i += 2) setenv(kept[i].c_str(), kept[i + 1].c_str(), 1);
+}
+
+int serve_one_request(const Arguments& arguments) {
+  signal(SIGPIPE, SIG_IGN);
+  const SystemClock clock;
+  try {
+    const Config config = config_of(arguments);
+    Store store(config.store, StoreUse::receive, clock);
+    RefusalLog refusals(clock);
+    const bool stored = serve_cgi(config.receiver(), store, refusals, clock, environ);
+    refusals.flush(true);
+    if (!stored || !config.deliver) return kOk;
+  } catch (const ConfigError&) {
+    write_all(STDOUT_FILENO, Response{503, "not configured", "Retry-After: 60\r\n"}.text());
+    throw;
+  }
+  // Not the web server's standard error: it waits until everybody has closed it.
+  keep_only_own_variables();
+  spawn_detached(deliver_command(arguments, "--once"), -1, -1);
+  return kOk;
+}
+
+int serve(const Arguments& arguments) {
+  if (!arguments.positional.empty()) throw UsageError("serve takes no argument");
+  umask(007);
+  const bool handed_over = is_listening_socket(STDIN_FILENO);
+  if (!handed_over && std::getenv("GATEWAY_INTERFACE") != nullptr) return serve_one_request(arguments);
+  const Config config = config_of(arguments);
+  if (handed_over) return serve_fastcgi(arguments, config, take_standard_input(), "standard input");
+  if (!config.listen.empty())
+    return serve_fastcgi(arguments, config, listen_unix(config.listen, config.listen_group), config.listen);
+  throw UsageError(
+      "no listening socket on standard input, and no `listen` in " + config.path +
+      ": set listen = /run/alertspool/alertspool.sock, or let spawn-fcgi, systemd or the web server start it");
+}
+
+}  // namespace
+
+const Verb kServeVerb{"serve", "", "the receiver: FastCGI on a socket, or CGI under a web server", {}, serve};
+
+}  // namespace alertspool
