@@ -36,11 +36,11 @@ DecodeResult decode(std::string_view content_type, std::string_view body);
 DecodeResult decode_form(std::string_view body, std::size_t max_fields = kMaxFields);
 
 /// One JSON object: strings as they are, numbers, booleans and null as their JSON text, objects and arrays as compact
-/// JSON text.
+/// JSON text. Bytes that are no UTF-8 are repaired first.
 DecodeResult decode_json(std::string_view body, std::size_t max_fields = kMaxFields);
 
 /// The `dimensions` field: `{k=v, k2=v2}` as sent today, or a JSON object as in older documents. Empty when it is
-/// neither: dimensions are never required to parse.
+/// neither: dimensions are never required to parse. A piece without `=` belongs to the value before it.
 Fields decode_dimensions(std::string_view text);
 
 }  // namespace alertspool
