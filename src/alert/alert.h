@@ -14,19 +14,19 @@ namespace alertspool {
 
 /// Where a callback came from and how, apart from its body.
 struct Origin {
-  std::string remote_addr;   ///< canonical text of the address
-  std::string token;         ///< the token's name, never its secret; empty without one
-  Fields url;                ///< parameters of the callback URL without the token
+  std::string remote_addr;  ///< canonical text of the address
+  std::string token;        ///< the token's name, never its secret; empty without one
+  Fields url;               ///< parameters of the callback URL without the token
 };
 
 struct Alert {
   Origin origin;
-  Fields pairs;         ///< as decoded
-  Fields fields;        ///< the first of each name, in order
+  Fields pairs;   ///< as decoded
+  Fields fields;  ///< the first of each name, in order
   Fields dimensions;
-  std::string severity;          ///< triggerLevel, or preTriggerLevel when the alert clears; events: level
-  std::string alarm;             ///< 16 hex digits: what happens to one object over time
-  std::string digest;            ///< 64 hex digits: equal for the sender's repeats of one callback
+  std::string severity;                 ///< triggerLevel, or preTriggerLevel when the alert clears; events: level
+  std::string alarm;                    ///< 16 hex digits: what happens to one object over time
+  std::string digest;                   ///< 64 hex digits: equal for the sender's repeats of one callback
   std::optional<std::int64_t> time_ms;  ///< the sender's timestamp in ms since 1970 UTC
   std::vector<std::string> flags;       ///< `invalid-utf8`, `repeated-field`
 };
@@ -41,19 +41,17 @@ bool fires(const Alert& alert) noexcept;
 
 /// Derives everything. Never fails: unknown and missing fields are normal.
 ///
-/// Digest: SHA-256 over the content type's class and all decoded fields sorted by name, without `lastTime` (localized
-/// prose that changes between repeats) and `signature`, plus the URL's parameters.
-/// Alarm: userId + ruleId + dimensions with sorted keys; without ruleId alertName + rawMetricName or metricName +
-/// dimensions; for events product + name + resourceId; with none of these the digest: a lane of its own.
+/// Digest: SHA-256 over all decoded fields as text, sorted by name, without `lastTime` (localized prose that changes
+/// between repeats) and `signature`, plus the URL's parameters likewise.
+/// Alarm: userId + ruleId + dimensions with sorted keys; without ruleId userId + alertName + rawMetricName or
+/// metricName + dimensions; for events userId + product + name + resourceId; with none of these the digest: a lane of
+/// its own. Absent and `null` are the same.
 /// Time: `timestamp` in seconds or milliseconds (below 10^11 it is seconds), or an event's `eventTime`
-/// (`20210224T011113.709+0800`).
+/// (`20210224T011113.709+0800`); nothing beyond the year 9999.
 Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8);
 
 /// The value that `FIELD` names in `match`, `list --match` and logs: a field of the sender, `severity`,
 /// `dimension.NAME`, `url.NAME`, `remoteAddr`, `token`. Empty when absent or `null`.
 std::string_view lookup(const Alert& alert, std::string_view field) noexcept;
-
-/// SHA-256 in hex.
-std::string sha256_hex(std::string_view bytes);
 
 }  // namespace alertspool

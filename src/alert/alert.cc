@@ -1,0 +1,147 @@
+#include "alert/alert.h"
+
+#include "alert/decode.h"
+#include "alert/digest.h"
+#include "base/text.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace alertspool {
+namespace {
+
+constexpr std::int64_t kEndOfYear9999 = 253'402'300'799'999;
+
+/// With its length in front: nothing that a sender can write makes two different lists read the same.
+void append_text(std::string& out, std::string_view text) {
+  out.append(std::to_string(text.size())).append(1, ':').append(text);
+}
+
+/// The fields sorted by name, those of one name as they came, without those that `left_out` names.
+void append_sorted(std::string& out, const Fields& fields, bool (*left_out)(const Field&)) {
+  std::vector<const Field*> sorted;
+  sorted.reserve(fields.size());
+  for (const auto& field : fields) {
+    if (!left_out(field)) sorted.push_back(&field);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const Field* a, const Field* b) {
+    const int order = a->first.compare(b->first);
+    return order != 0 ? order < 0 : a < b;
+  });
+  for (const Field* field : sorted) {
+    append_text(out, field->first);
+    append_text(out, field->second);
+  }
+}
+
+std::string digest_of(const Alert& alert) {
+  std::string text;
+  append_sorted(text, alert.pairs, [](const Field& f) { return f.first == "lastTime" || f.first == "signature"; });
+  text += "url";
+  append_sorted(text, alert.origin.url, [](const Field&) { return false; });
+  return sha256_hex(text);
+}
+
+/// REQUIRES: digest and dimensions are there.
+std::string alarm_of(const Alert& alert) {
+  const auto value = [&](std::string_view name) { return value_of(alert.fields, name); };
+  const auto raw_metric = value("rawMetricName");
+  const auto metric = raw_metric.empty() ? value("metricName") : raw_metric;
+  std::vector<std::string_view> parts;
+  if (!value("ruleId").empty()) {
+    parts = {"rule", value("ruleId")};
+  } else if (!value("alertName").empty() || !metric.empty()) {
+    parts = {"name", value("alertName"), metric};
+  } else {
+    parts = {"event", value("product"), value("name"), value("resourceId")};
+    if (parts[1].empty() && parts[2].empty() && parts[3].empty()) return alert.digest.substr(0, 16);
+  }
+  std::string identity;
+  for (const auto part : parts) append_text(identity, part);
+  append_text(identity, value("userId"));
+  if (alert.dimensions.empty()) append_text(identity, value("dimensions"));
+  append_sorted(identity, alert.dimensions, [](const Field& dimension) { return dimension.second == "null"; });
+  return sha256_hex(identity).substr(0, 16);
+}
+
+std::string_view severity_of(const Alert& alert) noexcept {
+  if (clears(alert)) return value_of(alert.fields, "preTriggerLevel");
+  const auto level = value_of(alert.fields, "triggerLevel");
+  return level.empty() ? value_of(alert.fields, "level") : level;
+}
+
+/// `20210224T011113.709+0800`
+std::optional<std::int64_t> parse_event_time(std::string_view text) {
+  if (text.size() != 24 || text[8] != 'T' || text[15] != '.' || (text[19] != '+' && text[19] != '-')) return {};
+  bool ok = true;
+  const auto number = [&](std::size_t at, std::size_t count, unsigned limit) {
+    const auto value = parse_number(text.substr(at, count));
+    ok = ok && value && *value <= limit;
+    return static_cast<int>(ok ? *value : 0);
+  };
+  const auto date = std::chrono::year(number(0, 4, 9999)) / number(4, 2, 12) / number(6, 2, 31);
+  const int seconds = number(9, 2, 23) * 3600 + number(11, 2, 59) * 60 + number(13, 2, 60);
+  const int ahead = (number(20, 2, 23) * 3600 + number(22, 2, 59) * 60) * (text[19] == '+' ? 1 : -1);
+  const int fraction = number(16, 3, 999);
+  if (!ok || !date.ok()) return {};
+  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return (days * 86'400 + seconds - ahead) * 1000 + fraction;
+}
+
+std::optional<std::int64_t> time_of(const Alert& alert) {
+  constexpr std::uint64_t kFirstMilliseconds = 100'000'000'000;  // as seconds it would be in the year 5138
+  const auto number = parse_number(value_of(alert.fields, "timestamp"));
+  if (!number) return parse_event_time(value_of(alert.fields, "eventTime"));
+  if (*number > kEndOfYear9999) return std::nullopt;
+  return static_cast<std::int64_t>(*number < kFirstMilliseconds ? *number * 1000 : *number);
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& documented_fields() noexcept {
+  static const std::vector<std::string_view> names = {
+      "alertState", "triggerLevel",     "alertName", "instanceName",    "metricName", "curValue",
+      "unit",       "expression",       "lastTime",  "preTriggerLevel", "dimensions", "namespace",
+      "ruleId",     "metricProject",    "userId",    "rawMetricName",   "transId",    "timestamp",
+      "groupId",    "productGroupName", "regionId",  "regionName"};
+  return names;
+}
+
+bool clears(const Alert& alert) noexcept {
+  return value_of(alert.fields, "alertState") == "OK";
+}
+
+bool fires(const Alert& alert) noexcept {
+  return value_of(alert.fields, "alertState") == "ALERT";
+}
+
+Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8) {
+  Alert alert;
+  alert.origin = std::move(origin);
+  alert.pairs = std::move(pairs);
+  alert.fields.reserve(alert.pairs.size());
+  for (const auto& pair : alert.pairs) {
+    if (!find(alert.fields, pair.first)) alert.fields.push_back(pair);
+  }
+  alert.dimensions = decode_dimensions(value_of(alert.fields, "dimensions"));
+  alert.severity = severity_of(alert);
+  alert.digest = digest_of(alert);
+  alert.alarm = alarm_of(alert);
+  alert.time_ms = time_of(alert);
+  if (repaired_utf8) alert.flags.push_back("invalid-utf8");
+  if (alert.fields.size() < alert.pairs.size()) alert.flags.push_back("repeated-field");
+  return alert;
+}
+
+std::string_view lookup(const Alert& alert, std::string_view field) noexcept {
+  constexpr std::string_view kDimension = "dimension.";
+  constexpr std::string_view kUrl = "url.";
+  if (field == "severity") return alert.severity;
+  if (field == "remoteAddr") return alert.origin.remote_addr;
+  if (field == "token") return alert.origin.token;
+  if (field.starts_with(kDimension)) return value_of(alert.dimensions, field.substr(kDimension.size()));
+  if (field.starts_with(kUrl)) return value_of(alert.origin.url, field.substr(kUrl.size()));
+  return value_of(alert.fields, field);
+}
+
+}  // namespace alertspool
