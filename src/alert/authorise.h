@@ -18,8 +18,8 @@ struct Token {
 
 struct Access {
   std::vector<Prefix> allow;
-  std::vector<Token> tokens;           ///< none: no token is asked for
-  std::vector<std::string> user_ids;   ///< none: every Alibaba account
+  std::vector<Token> tokens;          ///< none: no token is asked for
+  std::vector<std::string> user_ids;  ///< none: every Alibaba account
 };
 
 /// What a refusal is counted under. `none`: allowed.
@@ -38,6 +38,7 @@ struct Query {
   Fields parameters;
   std::string secret;
   bool has_token = false;
+  bool too_long = false;  ///< more than kMaxFields: nothing of it is kept, and authorise() refuses it as a bad token
 };
 Query parse_query(std::string_view query_string);
 
