@@ -17,28 +17,22 @@ void append_text(std::string& out, std::string_view text) {
   out.append(std::to_string(text.size())).append(1, ':').append(text);
 }
 
-/// The fields sorted by name, those of one name as they came, without those that `left_out` names.
-void append_sorted(std::string& out, const Fields& fields, bool (*left_out)(const Field&)) {
-  std::vector<const Field*> sorted;
-  sorted.reserve(fields.size());
-  for (const auto& field : fields) {
-    if (!left_out(field)) sorted.push_back(&field);
-  }
-  std::sort(sorted.begin(), sorted.end(), [](const Field* a, const Field* b) {
-    const int order = a->first.compare(b->first);
-    return order != 0 ? order < 0 : a < b;
-  });
-  for (const Field* field : sorted) {
-    append_text(out, field->first);
-    append_text(out, field->second);
+/// The fields sorted by name, those of one name as they came, without those that are `left_out`.
+void append_sorted(std::string& out, const Fields& fields, bool (*left_out)(std::string_view, std::string_view)) {
+  std::vector<std::pair<std::string_view, std::string_view>> sorted(fields.begin(), fields.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [name, value] : sorted) {
+    if (left_out(name, value)) continue;
+    append_text(out, name);
+    append_text(out, value);
   }
 }
 
 std::string digest_of(const Alert& alert) {
   std::string text;
-  append_sorted(text, alert.pairs, [](const Field& f) { return f.first == "lastTime" || f.first == "signature"; });
+  append_sorted(text, alert.pairs, [](auto name, auto) { return name == "lastTime" || name == "signature"; });
   text += "url";
-  append_sorted(text, alert.origin.url, [](const Field&) { return false; });
+  append_sorted(text, alert.origin.url, [](auto, auto) { return false; });
   return sha256_hex(text);
 }
 
@@ -60,7 +54,7 @@ std::string alarm_of(const Alert& alert) {
   for (const auto part : parts) append_text(identity, part);
   append_text(identity, value("userId"));
   if (alert.dimensions.empty()) append_text(identity, value("dimensions"));
-  append_sorted(identity, alert.dimensions, [](const Field& dimension) { return dimension.second == "null"; });
+  append_sorted(identity, alert.dimensions, [](auto, auto value) { return value == "null"; });
   return sha256_hex(identity).substr(0, 16);
 }
 
