@@ -71,14 +71,14 @@ void update(Alarm& alarm, const Incoming& incoming, const Alarm& before) {
 std::vector<Value> alert_rows(std::span<const Incoming> batch, const std::vector<std::size_t>& first,
                               const std::vector<std::int64_t>& repeats) {
   std::vector<Value> rows;
-  rows.reserve(first.size() * 12);
+  rows.reserve(first.size() * 13);
   for (std::size_t k = 0; k < first.size(); ++k) {
     const Incoming& incoming = batch[first[k]];
     const Callback& callback = incoming.callback;
     append(rows, {ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
                   to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
-                  incoming.digest, incoming.alarm, escape_bytes(incoming.severity), std::int64_t{callback.test},
-                  to_valid_utf8(incoming.undecodable), repeats[k]});
+                  incoming.sent, incoming.digest, incoming.alarm, escape_bytes(incoming.severity),
+                  std::int64_t{callback.test}, to_valid_utf8(incoming.undecodable), repeats[k]});
   }
   return rows;
 }

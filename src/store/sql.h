@@ -23,7 +23,8 @@ inline constexpr const char* kCreate[] = {
       query        TEXT NOT NULL,               -- of the URL, without the token
       content_type TEXT NOT NULL,
       body         TEXT NOT NULL,               -- as it came, escape_bytes()
-      digest       TEXT NOT NULL UNIQUE,        -- equal for the sender's repeats
+      sent         BIGINT NOT NULL,             -- the sender's time, 0: none; part of what the digest covers
+      digest       TEXT NOT NULL,               -- equal for the sender's repeats
       alarm        TEXT NOT NULL,
       severity     TEXT NOT NULL,
       test         INTEGER NOT NULL,            -- 1: a drill
@@ -31,6 +32,8 @@ inline constexpr const char* kCreate[] = {
       unmatched    INTEGER NOT NULL DEFAULT 0,  -- 1: no action took it
       duplicates   INTEGER NOT NULL             -- repeats that were answered and left out
     ))",
+    // Unique by digest alone; `sent` first, so that new ones go to the end of the index, not to a page each.
+    "CREATE UNIQUE INDEX alert_digest ON alert (sent, digest)",
     "CREATE INDEX alert_received ON alert (received)",
     "CREATE INDEX alert_undecodable ON alert (id) WHERE undecodable <> ''",
     "CREATE INDEX alert_unmatched ON alert (id) WHERE unmatched = 1",
@@ -102,16 +105,17 @@ inline constexpr Statement kProbe{"UPDATE meta SET version = version", "", "", "
 
 /// New iff the returned `duplicates` is what was given (the repeats inside the batch).
 inline constexpr Statement kPutAlerts{R"(
-  WITH v (received, remote_addr, token, query, content_type, body, digest, alarm, severity, test, undecodable, duplicates)
+  WITH v (received, remote_addr, token, query, content_type, body, sent, digest, alarm, severity, test, undecodable,
+          duplicates)
     AS ({rows})
-  INSERT INTO alert (received, remote_addr, token, query, content_type, body, digest, alarm, severity, test, undecodable,
-                     duplicates)
-  SELECT CAST(received AS BIGINT), remote_addr, token, query, content_type, body, digest, alarm, severity,
-         CAST(test AS INTEGER), undecodable, CAST(duplicates AS INTEGER)
+  INSERT INTO alert (received, remote_addr, token, query, content_type, body, sent, digest, alarm, severity, test,
+                     undecodable, duplicates)
+  SELECT CAST(received AS BIGINT), remote_addr, token, query, content_type, body, CAST(sent AS BIGINT), digest,
+         alarm, severity, CAST(test AS INTEGER), undecodable, CAST(duplicates AS INTEGER)
     FROM v WHERE received IS NOT NULL
-  ON CONFLICT (digest) DO UPDATE SET duplicates = alert.duplicates + excluded.duplicates + 1
+  ON CONFLICT (sent, digest) DO UPDATE SET duplicates = alert.duplicates + excluded.duplicates + 1
   RETURNING id, digest, duplicates)",
-                                      "issssssssisi", "", "isi"};
+                                      "isssssisssisi", "", "isi"};
 
 inline constexpr Statement kReadAlarms{R"(
   WITH v (id) AS ({rows})

@@ -29,6 +29,7 @@ enum class AlarmChange { none, fires, clears };
 struct Incoming {
   Callback callback;
   std::string digest;
+  std::int64_t sent = 0;               ///< the sender's own time in ms, 0 without one: equal for its repeats
   std::string alarm;
   std::string severity;
   AlarmChange change = AlarmChange::none;
