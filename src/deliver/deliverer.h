@@ -1,7 +1,7 @@
 /// Deliverer: claims what is due, hands it to the actions, marks how it ended. One thread, one poll(2).
 ///
-/// It works in batches: one claim takes what an action can start in about a second, one mark records all that ended
-/// since the last. Deliveries of one alarm and one action run one after another; when one must be tried again later,
+/// It works in batches: one claim takes what an action can start in about a second, one mark records all that ended in
+/// some milliseconds. Deliveries of one alarm and one action run one after another; when one must be tried again later,
 /// those behind it go back to the spool.
 
 #pragma once
@@ -29,24 +29,25 @@ class Deliverer {
 public:
   using MakeAction = std::function<std::unique_ptr<Action>(const ActionConfig&)>;
 
-  /// `wake_fd`: readable when there may be something to do (drained by `on_wake`); `stop_fd`: readable when it shall
-  /// end (the receiver closed its pipe, or a signal); `reload`: called when `reload_fd` is readable; returns the new
-  /// settings or nothing. Descriptors of -1 are not looked at.
+  /// What else the loop heeds. Descriptors of -1 are not looked at.
   struct Events {
-    int wake_fd = -1;
+    int wake_fd = -1;  ///< readable: there may be something to do; `on_wake` drains it
     std::function<void()> on_wake;
-    int signal_fd = -1;  ///< readable when on_signal wants to be called
+    int signal_fd = -1;  ///< readable: `on_signal` takes one signal and says what it means
     enum class Signal { none, stop, reload };
     std::function<Signal()> on_signal;
-    std::function<bool(DelivererSettings&, std::string& note)> reload;  ///< false: keep the old ones, note says why
-    int lifetime_fd = -1;  ///< end of file: the receiver is gone
+    /// The new settings; false: the old ones stay, `note` says why (`status` shows it).
+    std::function<bool(DelivererSettings&, std::string& note)> reload;
+    int lifetime_fd = -1;  ///< end of file: the receiver is gone, the same as stop
   };
 
+  /// Throws what make_action throws.
   Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events, MakeAction make_action);
   ~Deliverer();
 
-  /// REQUIRES: store.become_deliverer(). Runs until told to stop; running commands get their grace. `once`: until
-  /// nothing is due. Store errors are logged and waited out.
+  /// REQUIRES: store.become_deliverer() and take_over(). Until told to stop: then what has not started is released and
+  /// running commands get TERM, 5 s later (or when told again) KILL. `once`: until nothing is due and nothing runs.
+  /// Store errors are logged and waited out; what ended meanwhile is marked when the store is back.
   void run(bool once);
 
 private:

@@ -1,0 +1,171 @@
+#include "deliver/worker.h"
+
+#include "store/view.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace alertspool {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::seconds;
+
+constexpr int kMostClaimed = 512;  // bounds memory, and what a crash repeats
+
+Mark released(std::int64_t delivery_id) {
+  Mark mark;
+  mark.delivery_id = delivery_id;
+  mark.kind = Mark::Kind::released;
+  return mark;
+}
+
+Task task_of(const Claimed& claimed, const std::string& action) {
+  Task task;
+  task.delivery_id = claimed.delivery_id;
+  task.view.stored = {claimed.alert_id, to_rfc3339(claimed.callback.received), claimed.callback.test};
+  task.view.state = "running";
+  task.view.duplicates = claimed.duplicates;
+  task.view.alert = alert_of(claimed.callback);
+  task.attempt = {action, claimed.attempt};
+  return task;
+}
+
+log::Level level_of(Mark::Kind kind) noexcept {
+  if (kind == Mark::Kind::delivered) return log::Level::info;
+  return kind == Mark::Kind::failed ? log::Level::error : log::Level::warning;
+}
+
+}  // namespace
+
+Worker::Worker(ActionConfig config, std::unique_ptr<Action> action, std::string host)
+    : config_(std::move(config)), action_(std::move(action)), host_(std::move(host)), random_(std::random_device()()) {}
+
+int Worker::wanted() const noexcept {
+  const int most = std::min(kMostClaimed, std::max({action_->room(), rate_, ended_}));
+  return retired_ || !look_ || 2 * waiting_ > most ? 0 : most - waiting_;
+}
+
+void Worker::add(std::vector<Claimed> claims, int wanted) {
+  look_ = more_ = static_cast<int>(claims.size()) >= wanted;
+  for (Claimed& claimed : claims) {
+    Lane& lane = lanes_[claimed.alarm];
+    if (!lane.busy && lane.waiting.empty()) ready_.push_back(claimed.alarm);
+    lane.waiting.push_back(std::move(claimed));
+    ++waiting_;
+  }
+}
+
+void Worker::advance(const Clock& clock, Results& results) {
+  action_->proceed(clock.steady());
+  do {
+    for (const Ended& ended : action_->take_ended()) end(ended, clock.wall(), results);
+  } while (start_next(clock));
+  measure(clock.steady());
+}
+
+/// Starts one of each lane that is ready, as long as there is room. False: none.
+bool Worker::start_next(const Clock& clock) {
+  bool started = false;
+  for (std::size_t left = ready_.size(); left > 0 && action_->room() > 0; --left) {
+    Lane& lane = lanes_.at(ready_.front());
+    ready_.pop_front();
+    Claimed claimed = std::move(lane.waiting.front());
+    lane.waiting.pop_front();
+    lane.busy = true;
+    --waiting_;
+    Task task = task_of(claimed, config_.route.action);
+    claimed.callback.body.clear();
+    running_.emplace(claimed.delivery_id, Running{std::move(claimed), clock.wall()});
+    action_->start(std::move(task), clock.steady());
+    started = true;
+  }
+  return started;
+}
+
+void Worker::end(const Ended& ended, WallTime now, Results& results) {
+  const auto found = running_.extract(ended.delivery_id);
+  if (!found) return;
+  const Running& run = found.mapped();
+  ++ended_;
+  std::string next;
+  const Mark mark = mark_of(run, ended.outcome, now, next);
+  results.lines.add(level_of(mark.kind), "attempt",
+                    {{"id", std::to_string(run.claimed.alert_id)},
+                     {"action", config_.route.action},
+                     {"alarm", run.claimed.alarm},
+                     {"attempt", std::to_string(mark.attempt)},
+                     {"host", host_},
+                     {"outcome", mark.outcome},
+                     {"duration", to_text(mark.duration)},
+                     {"next", next}});
+  results.marks.push_back(mark);
+
+  const auto lane = lanes_.find(run.claimed.alarm);
+  if (mark.kind == Mark::Kind::later) release(lane->second, results);
+  lane->second.busy = false;
+  if (lane->second.waiting.empty())
+    lanes_.erase(lane);
+  else
+    ready_.push_back(lane->first);
+}
+
+/// `next`: what happens now, for the log.
+Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now, std::string& next) {
+  Mark mark{run.claimed.delivery_id,
+            Mark::Kind::delivered,
+            {},
+            run.claimed.attempt,
+            run.started,
+            outcome.duration,
+            outcome.text,
+            outcome.output};
+  next = "delivered";
+  if (outcome.kind == Outcome::Kind::delivered) return mark;
+  const double jitter = std::generate_canonical<double, 16>(random_);
+  const auto pause = next_try(config_.retry, now - run.claimed.callback.received, jitter);
+  if (outcome.kind == Outcome::Kind::failed || !pause) {
+    mark.kind = Mark::Kind::failed;
+    if (!pause) mark.outcome += ", given up after " + to_text(config_.retry.give_up_after);
+    next = "failed";
+    return mark;
+  }
+  mark.kind = Mark::Kind::later;
+  mark.due = terminated_ ? now : now + *pause;
+  next = terminated_ ? "the next deliverer" : "again in " + to_text(duration_cast<seconds>(*pause));
+  return mark;
+}
+
+void Worker::release(Lane& lane, Results& results) {
+  for (const Claimed& claimed : lane.waiting) results.marks.push_back(released(claimed.delivery_id));
+  waiting_ -= static_cast<int>(lane.waiting.size());
+  lane.waiting.clear();
+}
+
+void Worker::release(Results& results) {
+  for (auto& [alarm, lane] : lanes_) release(lane, results);
+  std::erase_if(lanes_, [](const auto& entry) { return !entry.second.busy; });
+  ready_.clear();
+}
+
+void Worker::retire(Results& results) {
+  release(results);
+  retired_ = true;
+  look_ = more_ = false;
+}
+
+void Worker::terminate(SteadyTime now, Results& results) {
+  retire(results);
+  terminated_ = true;
+  action_->terminate(now);
+}
+
+void Worker::measure(SteadyTime now) noexcept {
+  const auto elapsed = duration_cast<milliseconds>(now - measured_);
+  if (elapsed < seconds(1)) return;
+  rate_ = static_cast<int>(ended_ * 1000LL / elapsed.count());
+  ended_ = 0;
+  measured_ = now;
+}
+
+}  // namespace alertspool
