@@ -260,6 +260,12 @@ TEST(Environment, HoldsItsTotalWithDocumentedFieldsAndOurOwnFirst) {
   EXPECT_NE(variables.at("ALERTSPOOL_TRUNCATED").find("CMS_UNKNOWN99"), std::string::npos) << "left out, but named";
 }
 
+TEST(Environment, CountsNamesAsTheKernelDoes) {
+  Fields fields;
+  for (int i = 0; i < 80000; ++i) fields.emplace_back("x" + std::to_string(i), "");
+  EXPECT_LE(kernel_size(list_of(alert_with(fields))), kMaxEnvironment);
+}
+
 TEST(Environment, SetsEveryDocumentedFieldWhenNoneOfThemFits) {
   Fields fields;
   for (const auto name : documented_fields()) fields.emplace_back(name, std::string(kMaxVariable, 'v'));

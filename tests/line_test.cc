@@ -75,6 +75,9 @@ TEST(Line, IsCutAtAFieldBoundaryAndSaysSo) {
   EXPECT_TRUE(line_of(kMaxLine).ends_with(" y=1"));
   EXPECT_EQ(line_of(kMaxLine + 1).size(), std::string("id=42 alertState=ALERT truncated=1").size())
       << "there is no room for the long field with truncated=1";
+  const std::string value(kMaxLine - std::string("id=1 x= truncated=1").size(), 'v');
+  EXPECT_EQ(syslog_line(1, false, alert_with({{"x", value}, {"y", value}})), "id=1 x=" + value + " truncated=1")
+      << "truncated=1 just fits";
   const auto shorter = alert_with({{"x", std::string(kMaxLine - 100, 'v')}, {"y", std::string(200, 'w')}});
   EXPECT_EQ(syslog_line(1, false, shorter), "id=1 x=" + std::string(kMaxLine - 100, 'v') + " truncated=1");
 }

@@ -83,6 +83,7 @@ TEST(Glob, TakesAUtf8CharacterAsOne) {
       {"[\u4E00-\u9FFF]", "\u5185", true},
       {"[\u4E00-\u9FFF]", "\uFF0C", false},
       {"*[\u5185]?", "x\u5185\u5B58", true},
+      {"*[!\u5185]", "\u5185", false},
       {"a?", "a\xFF", true},
       {"?a",
        "\xE5"

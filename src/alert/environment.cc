@@ -1,7 +1,6 @@
 #include "alert/environment.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <optional>
 #include <unordered_set>
@@ -16,8 +15,8 @@ constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 constexpr std::size_t kOverhead = 1 + sizeof(char*);
 
 /// Kept back from the sender's values: the names that are always set (3 KiB would do) and the list of those cut.
-constexpr std::size_t kReserve = 16 * 1024;
-constexpr std::size_t kMaxTruncated = 8 * 1024;
+constexpr std::size_t kReserve = std::size_t{16} * 1024;
+constexpr std::size_t kMaxTruncated = std::size_t{8} * 1024;
 
 /// As much of the value as a variable can hold and `room` allows, whole characters.
 std::string_view cut(std::string_view value, std::size_t room) {
@@ -32,10 +31,10 @@ std::string rfc3339(std::optional<std::int64_t> time_ms) {
   if (!time_ms || *time_ms < 0 || *time_ms >= kYear10000) return {};
   const std::time_t seconds = *time_ms / 1000;
   std::tm utc{};
-  char text[sizeof "9999-12-31T23:59:59.999Z"];
+  char text[sizeof "9999-12-31T23:59:59"];
   const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &utc));
-  std::snprintf(text + length, sizeof text - length, ".%03dZ", static_cast<int>(*time_ms % 1000));
-  return text;
+  const auto fraction = std::to_string(1000 + *time_ms % 1000).substr(1);
+  return std::string(text, length) + "." + fraction + "Z";
 }
 
 /// The variables so far, and the room that is left for more.

@@ -28,8 +28,8 @@ struct Attempt {
 /// The longest `NAME=value` (the kernel's limit is 128 KiB with its NUL, MAX_ARG_STRLEN in execve(2)) and the most of
 /// all together, counted as the kernel counts them (with NUL and pointer), which leaves room for argv below the
 /// kernel's limit of a quarter of the stack's (8 MiB by default).
-inline constexpr std::size_t kMaxVariable = 128 * 1024 - 1;
-inline constexpr std::size_t kMaxEnvironment = 1024 * 1024;
+inline constexpr std::size_t kMaxVariable = std::size_t{128} * 1024 - 1;
+inline constexpr std::size_t kMaxEnvironment = std::size_t{1024} * 1024;
 
 /// What every command gets, whatever the alert: a fixed PATH, so that a command finds the same programs whoever started
 /// us; HOME (else `/`) and LANG (else `C.UTF-8`: values are UTF-8) of our own process; TZ only when our own is set.

@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 
-#include <cstdio>
 #include <unordered_set>
 
 namespace alertspool {
@@ -12,12 +11,10 @@ namespace {
 void append_escape(std::string& out, char c) {
   constexpr std::string_view specials = "\"\\\b\f\n\r\t";
   constexpr std::string_view letters = "\"\\bfnrt";
-  char escape[sizeof "\\u0000"] = "\\";
   if (const auto which = specials.find(c); which != std::string_view::npos)
-    escape[1] = letters[which];
+    out.append("\\").append(1, letters[which]);
   else
-    std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned char>(c));
-  out += escape;
+    out.append("\\u00").append(to_hex({&c, 1}));
 }
 
 void append_string(std::string& out, std::string_view text) {
