@@ -113,10 +113,7 @@ int run(const Work& work, const Arguments& arguments) {
   const std::size_t changed = dry ? 0 : act(work, store, *choices, action);
   const auto alerts = std::count_if(choices->begin(), choices->end(), [](const Choice& c) { return !c.what.empty(); });
   for (const Choice& choice : *choices) print(work, choice, dry);
-  if (dry)
-    std::cout << "would " << work.verb << ' ' << alerts << " alerts\n";
-  else
-    std::cout << work.done << ' ' << changed << " deliveries of " << alerts << " alerts\n";
+  std::cout << "alerts: " << alerts << (dry ? "" : ", deliveries: " + std::to_string(changed)) << '\n';
   if (dry || changed == 0) return kOk;
   log::notice(work.verb, {{"by", operator_name()},
                           {"alerts", names(*choices)},
