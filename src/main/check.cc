@@ -36,13 +36,16 @@ std::string owner_of(const struct stat& status) {
   return user != nullptr ? user->pw_name : std::to_string(status.st_uid);
 }
 
-/// Looks at modes: `others` are the bits that nobody but owner and group may have. False: it is not there.
+/// Looks at mode and owner: `others` are the bits that nobody but owner and group may have; what only is not to be
+/// written (02) is what we trust, so it belongs to root or to us. False: it is not there.
 bool look_at(const std::string& path, mode_t others, Findings& found) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
   if ((status.st_mode & others) != 0)
     found.warnings.push_back(path + " of " + owner_of(status) + " is open to all users: chmod o" +
                              (others == 02 ? "-w " : "= ") + path);
+  if (others == 02 && status.st_uid != 0 && status.st_uid != geteuid())
+    found.warnings.push_back(path + " belongs to " + owner_of(status) + ", who can change it at any time");
   return true;
 }
 
@@ -80,12 +83,9 @@ Findings look_around(const Config& config) {
   Findings found;
   look_at(config.path, 02, found);
   if (config.token_file.empty())
-    found.warnings.push_back(
-        "no token-file: any CloudMonitor user can send alerts here; the list of addresses is no proof");
+    found.warnings.push_back("no token-file: every CloudMonitor user can send alerts here");
   else
-    found.warnings.push_back(
-        "the token travels in the URL: give CloudMonitor an https:// URL, and keep it out of the web server's access "
-        "log");
+    found.warnings.push_back("the token travels in the URL: let that be https://, and log no query string");
   if (config.access.user_ids.empty()) found.warnings.push_back("no user-id: alerts of every Alibaba account are taken");
   check_spool(config, found);
   if (!config.listen.empty()) {

@@ -60,13 +60,14 @@ bool reload(const Arguments& arguments, DelivererSettings& settings, std::string
 }
 
 /// Empty: we are the one deliverer of this spool now. Else why not yet.
-std::string try_to_take_over(Store& store, const std::string& spool) {
+std::string try_to_take_over(Store& store, const std::string& spool, bool once) {
   if (access(spool.c_str(), F_OK) != 0) return "no spool yet: " + spool;
   try {
     if (!store.become_deliverer()) return "another deliverer serves this spool";
     store.take_over();
     return "";
   } catch (const StoreError& error) {
+    if (once) throw;
     return error.what();
   }
 }
@@ -74,12 +75,13 @@ std::string try_to_take_over(Store& store, const std::string& spool) {
 /// Waits as a standby until we are the deliverer. False: it shall end instead. `settings` follow reloads meanwhile.
 bool wait_for_turn(Store& store, const Arguments& arguments, const std::string& spool, Signals& signals,
                    DelivererSettings& settings) {
+  const bool once = arguments.has("once");
   std::string told;
   for (int looks = 1;; ++looks) {
-    const std::string why_not = try_to_take_over(store, spool);
+    const std::string why_not = try_to_take_over(store, spool, once);
     if (why_not.empty()) return true;
-    if (arguments.has("once") && looks == kLooksOnce) return false;
-    if (why_not != told) log::notice("standby", {{"why", why_not}, {"next", "looks again each second"}});
+    if (once && looks == kLooksOnce) return false;
+    if (!once && why_not != told) log::notice("standby", {{"why", why_not}, {"next", "looks again each second"}});
     told = why_not;
     const int lifetime_fd = lifetime_of(arguments);
     pollfd fds[] = {{signals.fd(), POLLIN, 0}, {lifetime_fd, POLLIN, 0}};

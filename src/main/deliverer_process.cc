@@ -5,9 +5,12 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+extern "C" {  // glibc 2.36 forgot it there
+#include <sys/pidfd.h>
+}
 
 #include <algorithm>
 #include <system_error>

@@ -104,7 +104,7 @@ int run(const Arguments& arguments) {
 
 const Verb kTestVerb{"test",
                      "[FIELD=VALUE...]",
-                     "a drill: spools a marked sample alert and prints each attempt as it happens",
+                     "a drill: spools a marked sample and prints each attempt",
                      {{"wait", "DURATION", "how long to wait for its deliveries, default 60s"}},
                      run};
 

@@ -36,8 +36,7 @@ po::options_description options_of(const Verb& verb) {
     else
       add(option.name, po::value<std::string>()->value_name(option.value), option.help);
   }
-  add("config", po::value<std::string>()->value_name("FILE"),
-      (std::string("configuration, instead of ") + kDefaultConfig).c_str());
+  add("config", po::value<std::string>()->value_name("FILE"), (std::string("instead of ") + kDefaultConfig).c_str());
   add("help,h", new po::untyped_value(true), "what this does");
   add("version", new po::untyped_value(true), "the version");
   return options;
@@ -92,13 +91,12 @@ void print_help(const Verb& verb) {
 
 void print_help() {
   std::cout << "usage: alertspool [VERB] [OPTION...] [ARGUMENT...]\n\n"
-               "Receives CloudMonitor alert callbacks behind a web server, keeps them durably and\n"
-               "delivers them to syslog and to commands. Without a verb: serve.\n\n";
+               "Receives CloudMonitor alert callbacks behind a web server, keeps them durably\n"
+               "and delivers them to syslog and to commands. Without a verb: serve.\n\n";
   for (const Verb* verb : verbs())
     std::cout << "  " << verb->name << std::string(10 - std::string_view(verb->name).size(), ' ') << verb->summary
               << "\n";
-  std::cout << "\nalertspool VERB --help says more of each; so do alertspool(8), alertspool.conf(5)\n"
-               "and alertspool-command(7).\n";
+  std::cout << "\nalertspool VERB --help says more of each; the manual is alertspool(8).\n";
 }
 
 /// Descriptor 2 is /dev/null: closed before main() opened it so, or meant so by who started us.

@@ -83,7 +83,8 @@ void look_at(Store& store) {
 }
 
 int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener, const std::string& socket) {
-  Signals signals;  // before any thread, so that all have them blocked
+  Signals signals;                // before any thread, so that all have them blocked
+  unsetenv("GATEWAY_INTERFACE");  // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
   Settings settings;
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
