@@ -44,7 +44,7 @@ po::options_description general_keys(Config& c, Secrets secrets) {
       "deliveries that may wait; beyond, callbacks get 503");
   add("allow", key([&](const string& v) { add_prefixes(v, c.access.allow); })->composing(),
       "addresses callbacks come from: ADDRESS, PREFIX or a preset; default: the four blocks documented in 2021");
-  add("token-file", key([&](const string& v) {
+  add("token-file", key([&c, secrets](const string& v) {
         c.token_file = absolute_path(v);
         if (secrets == Secrets::read) c.access.tokens = read_tokens(v);
       }),
