@@ -72,11 +72,12 @@ struct FastCgi::Impl {
   enum class State { idle, busy, lingering, closing };
 
   struct Connection {
-    Connection(Impl& o, Fd f) : owner(o), fd(std::move(f)), codec(fd.get()) {}
+    /// `f` stays as it is when this throws.
+    Connection(Impl& o, Fd& f) : owner(o), codec(f.get()), fd(std::move(f)) {}
 
     Impl& owner;
-    Fd fd;
     FastCgiCodec codec;
+    Fd fd;
     std::list<Connection>::iterator self;
     std::atomic<State> state{State::idle};
     std::atomic<SteadyTime> deadline{SteadyTime::max()};
@@ -96,7 +97,7 @@ struct FastCgi::Impl {
   void accept_some();
   bool listen_on(int operation) noexcept;
   void pause_accepting(const std::string& why);
-  void open(Fd fd);
+  void open(Fd& fd);
   void arm(Connection& connection, unsigned events, int operation = EPOLL_CTL_MOD);
   void set_state(Connection& connection, State state);
   void linger(Connection& connection, State state, unsigned events);
@@ -151,8 +152,9 @@ struct FastCgi::Impl {
   std::atomic<int> waiting{0};        ///< readers with nothing to do
   std::atomic<unsigned> progress{0};  ///< requests read
   unsigned progress_seen = 0;
-  std::atomic<SteadyTime> paused_until{SteadyTime::max()};
+  Fd accepted;  ///< and not open yet, for want of descriptors; belongs to whoever has the listener's event, as this:
   std::optional<SteadyTime> pause_logged;
+  std::atomic<SteadyTime> paused_until{SteadyTime::max()};
   std::thread watchdog;
 };
 
@@ -217,9 +219,9 @@ void FastCgi::Impl::pause_accepting(const std::string& why) {
 void FastCgi::Impl::accept_some() {
   try {
     for (int i = 0; i < kAcceptsAtOnce && !stopping; ++i) {
-      Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (fd) {
-        open(std::move(fd));
+      if (!accepted) accepted = Fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (accepted) {
+        open(accepted);
       } else if (errno == EAGAIN) {
         break;
       } else if (errno != ECONNABORTED && errno != EINTR) {
@@ -232,11 +234,11 @@ void FastCgi::Impl::accept_some() {
   }
 }
 
-void FastCgi::Impl::open(Fd fd) {
+void FastCgi::Impl::open(Fd& fd) {
   set_timeout(fd.get(), SO_RCVTIMEO, kRequestDeadline);
   set_timeout(fd.get(), SO_SNDTIMEO, kSendTimeout);
   Connections fresh;
-  Connection& connection = fresh.emplace_back(*this, std::move(fd));
+  Connection& connection = fresh.emplace_back(*this, fd);
   connection.self = fresh.begin();
   {
     const std::lock_guard lock(mutex);

@@ -41,7 +41,8 @@ bool FastCgiCodec::read_head(Request& request) {
   // What libfcgi closes after a bad request is the duplicate; detached, it does so without draining it for 2 s.
   request_->detached = 1;
   all_read_ = false;
-  if (FCGX_Accept_r(request_.get()) != 0) return false;
+  // A head that was cut between two parameters passes for a whole one but for the error.
+  if (FCGX_Accept_r(request_.get()) != 0 || FCGX_GetError(request_->in) != 0) return false;
   keep_asked_ = request_->keepConnection != 0;
   for (char** entry = request_->envp; *entry != nullptr; ++entry) {
     const char* equals = std::strchr(*entry, '=');

@@ -2,6 +2,7 @@
 
 #include "alert/alert.h"
 #include "alert/decode.h"
+#include "alert/digest.h"
 #include "base/text.h"
 
 #include <algorithm>
@@ -32,7 +33,7 @@ bool is_allowed(const Access& access, std::string_view remote_addr) {
 /// published list, and from load balancers.
 Decision probe(const ReceiverSettings& settings, const Request& request) {
   const Query query = parse_query(request.query_string);
-  if (!query.parameters.empty())
+  if (!query.parameters.empty() || query.too_long)
     return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
                   {"method", request.method + " with parameters is no callback: the sender must POST",
                    request.remote_addr, false});
