@@ -44,7 +44,7 @@ std::optional<Address> parse_address(std::string_view text) {
 }
 
 bool Prefix::contains(const Address& address) const noexcept {
-  return address.v4 == network.v4 && masked(address, length) == network;
+  return masked(address, length) == network;  // of the same family, too
 }
 
 std::variant<Prefix, std::string> parse_prefix(std::string_view text) {

@@ -12,9 +12,7 @@ unsigned char byte_at(std::string_view bytes, std::size_t i) noexcept {
 }
 
 bool is_ascii(std::string_view bytes) noexcept {
-  char seen = 0;
-  for (const char byte : bytes) seen |= byte;
-  return (seen & 0x80) == 0;
+  return std::all_of(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0x80) == 0; });
 }
 
 /// One character, or one maximal ill-formed part.

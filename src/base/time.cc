@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <ctime>
 #include <limits>
 
@@ -94,9 +94,8 @@ std::string to_rfc3339(WallTime time) {
   std::tm fields{};
   gmtime_r(&unix_time, &fields);
   char text[64];
-  const auto length = std::strftime(text, sizeof text, "%FT%T", &fields);
-  std::snprintf(text + length, sizeof text - length, ".%03dZ", static_cast<int>((time - second).count()));
-  return text;
+  const std::string date_and_time(text, std::strftime(text, sizeof text, "%FT%T.", &fields));
+  return date_and_time + std::to_string(1000 + (time - second).count()).substr(1) + "Z";  // three digits
 }
 
 std::string to_local(WallTime time) {
