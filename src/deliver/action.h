@@ -27,7 +27,7 @@ struct Outcome {
 /// One delivery to be tried.
 struct Task {
   std::int64_t delivery_id = 0;
-  AlertView view;   ///< the alert; its deliveries are empty
+  AlertView view;  ///< the alert; its deliveries are empty
   Attempt attempt;
 };
 

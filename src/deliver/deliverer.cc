@@ -104,7 +104,6 @@ void Deliverer::Impl::run(bool once) {
     if (clock.steady() >= next_visit()) visit_store(clock.steady());
     for (Worker& worker : workers) worker.advance(clock, results);
     results.lines.write();
-    std::erase_if(workers, [](const Worker& worker) { return worker.retired() && worker.idle(); });
     if (finished(once)) break;
     wait();
   }
@@ -224,6 +223,7 @@ void Deliverer::Impl::reload() {
     if (!events.reload(changed, process.note)) return;
     std::vector<Worker> fresh = make_workers(changed);
     for (Worker& worker : workers) worker.retire(results);
+    std::erase_if(workers, [](const Worker& worker) { return worker.idle(); });
     std::move(fresh.begin(), fresh.end(), std::back_inserter(workers));
   } catch (const std::system_error& error) {
     process.note = std::string("configuration stale: ") + error.what();
