@@ -211,6 +211,7 @@ Config parse_config(const string& text, const string& path, Secrets secrets) {
   auto& faults = builder.faults;
   std::stable_sort(faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
   std::vector<string> lines;
+  lines.reserve(faults.size());
   for (const ConfigFault& fault : faults) lines.push_back(path + ":" + std::to_string(fault.line) + ": " + fault.what);
   if (!lines.empty()) throw ConfigError(lines);
   builder.config.path = path;

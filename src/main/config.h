@@ -23,7 +23,7 @@ struct Config {
   std::string token_file;  ///< empty: none
   std::string listen;      ///< path of a unix socket; empty: none
   std::string listen_group;
-  std::size_t max_body = 64 * 1024;
+  std::size_t max_body = std::size_t{64} * 1024;
   milliseconds keep{90LL * 24 * 3600 * 1000};
   bool deliver = true;
   std::vector<ActionConfig> actions;  ///< never empty: without any, one syslog action named `log`

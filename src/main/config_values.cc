@@ -140,7 +140,8 @@ std::vector<Token> read_tokens(const std::string& path) {
     for (const std::string& line : split(read_file(path, 1 << 20), '\n')) {
       ++number;
       const std::string fault = take_token(line, tokens);
-      if (!fault.empty()) faults += (faults.empty() ? "" : "; ") + path + ":" + std::to_string(number) + ": " + fault;
+      if (!fault.empty())
+        faults.append(faults.empty() ? "" : "; ").append(path + ":" + std::to_string(number) + ": ").append(fault);
     }
   } catch (const std::system_error& error) {
     throw BadValue("cannot read " + path + ": " + error.code().message());

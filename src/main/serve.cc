@@ -142,7 +142,7 @@ void keep_only_own_variables() {
 }
 
 int serve_one_request(const Arguments& arguments) {
-  signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
   try {
     const Config config = config_of(arguments);
