@@ -1,0 +1,228 @@
+#include "web/connections.h"
+
+#include "base/log.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace alertspool {
+
+namespace {
+
+constexpr milliseconds kLinger{2000};
+constexpr milliseconds kSendTimeout{200};  // the committer writes answers: no peer may hold it
+constexpr milliseconds kPauseAccepting{100};
+constexpr milliseconds kPauseLogged{60'000};
+constexpr int kAcceptsAtOnce = 64;
+constexpr int kDrainsAtOnce = 16;
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+void set_timeout(int fd, int option, milliseconds timeout) noexcept {
+  const timeval value{timeout.count() / 1000, timeout.count() % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, option, &value, sizeof value);
+}
+
+bool bytes_wait(int fd) noexcept {
+  int bytes = 0;
+  return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+}  // namespace
+
+Connections::Connections(Fd listener, const Clock& clock, std::function<void()> on_work)
+    : listener_(std::move(listener)),
+      clock_(clock),
+      on_work_(std::move(on_work)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      end_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  set_nonblocking(listener_.get(), true);
+  epoll_event ending{EPOLLIN, {.ptr = &end_}};
+  if (!epoll_ || !end_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, end_.get(), &ending) != 0 ||
+      !arm_listener(EPOLL_CTL_ADD))
+    fail("epoll");
+}
+
+Connection* Connections::wait(milliseconds patience) {
+  for (;;) {
+    epoll_event event{};
+    ++waiting_;
+    const int count = epoll_wait(epoll_.get(), &event, 1, static_cast<int>(patience.count()));
+    --waiting_;
+    if (count < 0) continue;  // EINTR: nothing else can fail here
+    if (count == 0 || event.data.ptr == &end_) return nullptr;
+    if (event.data.ptr == &listener_) {
+      accept_some();
+    } else if (auto* connection = static_cast<Connection*>(event.data.ptr); has_request(*connection, event.events)) {
+      return connection;
+    }
+  }
+}
+
+bool Connections::has_request(Connection& connection, unsigned events) {
+  const Connection::State state = connection.state_;
+  if (state == Connection::State::lingering) {
+    drain(connection);
+    return false;
+  }
+  // A web server that ended a kept connection, told from one that half-closed behind a whole request.
+  const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 && !bytes_wait(connection.fd_.get());
+  if (ended || state == Connection::State::closing) {
+    close(connection);
+    return false;
+  }
+  connection.started = clock_.steady();
+  connection.deadline_ = connection.started + kRequestDeadline;
+  set_state(connection, Connection::State::busy);
+  return true;
+}
+
+// ---- accepting
+
+bool Connections::arm_listener(int operation) noexcept {
+  epoll_event event{EPOLLIN | EPOLLONESHOT, {.ptr = &listener_}};
+  return epoll_ctl(epoll_.get(), operation, listener_.get(), &event) == 0;
+}
+
+void Connections::accept_some() {
+  try {
+    for (int i = 0; i < kAcceptsAtOnce && !stopping_; ++i) {
+      if (!accepted_) accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (accepted_) {
+        open(accepted_);
+      } else if (errno == EAGAIN) {
+        break;
+      } else if (errno != ECONNABORTED && errno != EINTR) {
+        fail("accept");
+      }
+    }
+    arm_listener(EPOLL_CTL_MOD);
+  } catch (const std::exception& error) {
+    pause_accepting(error.what());
+  }
+}
+
+void Connections::open(Fd& accepted) {
+  set_timeout(accepted.get(), SO_RCVTIMEO, kRequestDeadline);
+  set_timeout(accepted.get(), SO_SNDTIMEO, kSendTimeout);
+  List fresh;
+  Connection& connection = fresh.emplace_back(accepted);
+  connection.self_ = fresh.begin();
+  {
+    const std::lock_guard lock(mutex_);
+    list_.splice(list_.begin(), fresh);
+  }
+  arm(connection, EPOLLIN, EPOLL_CTL_ADD);
+}
+
+/// Running out of descriptors must not end the program, and the connection that waits must not make it spin.
+void Connections::pause_accepting(const std::string& why) {
+  const SteadyTime now = clock_.steady();
+  if (!pause_logged_ || now - *pause_logged_ >= kPauseLogged) {
+    log::error("accept-paused", {{"why", why}, {"next", "tried again every 100ms, told again in a minute"}});
+    pause_logged_ = now;
+  }
+  ++busy_;
+  paused_until_ = now + kPauseAccepting;
+  on_work_();
+}
+
+// ---- one connection
+
+void Connections::keep(Connection& connection) {
+  set_state(connection, Connection::State::idle);
+  arm(connection, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+void Connections::linger(Connection& connection) {
+  shutdown(connection.fd_.get(), SHUT_WR);
+  await_end(connection, Connection::State::lingering, EPOLLIN);
+}
+
+void Connections::close_later(Connection& connection) {
+  await_end(connection, Connection::State::closing, EPOLLOUT);
+}
+
+void Connections::await_end(Connection& connection, Connection::State state, unsigned events) {
+  set_state(connection, state);
+  connection.deadline_ = clock_.steady() + kLinger;
+  arm(connection, events, EPOLL_CTL_MOD);
+}
+
+void Connections::drain(Connection& connection) {
+  std::array<char, 16384> waste;
+  for (int i = 0; i < kDrainsAtOnce; ++i) {
+    const ssize_t got = recv(connection.fd_.get(), waste.data(), waste.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) break;
+    if (got <= 0) return close(connection);
+  }
+  arm(connection, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+void Connections::close(Connection& connection) {
+  set_state(connection, Connection::State::idle);
+  List gone;
+  const std::lock_guard lock(mutex_);
+  gone.splice(gone.begin(), list_, connection.self_);
+  if (list_.empty()) empty_.notify_all();
+}
+
+void Connections::arm(Connection& connection, unsigned events, int operation) {
+  // stop() sets its flag before it looks for idle ones: what it did not see idle sees the flag here.
+  if (connection.state_ == Connection::State::idle && stopping_) return close(connection);
+  epoll_event event{events | EPOLLRDHUP | EPOLLONESHOT, {.ptr = &connection}};
+  if (epoll_ctl(epoll_.get(), operation, connection.fd_.get(), &event) != 0) close(connection);
+}
+
+void Connections::set_state(Connection& connection, Connection::State state) {
+  const bool was_idle = connection.state_.exchange(state) == Connection::State::idle;
+  const bool is_idle = state == Connection::State::idle;
+  if (is_idle && !was_idle) --busy_;
+  if (is_idle || !was_idle) return;
+  ++busy_;
+  on_work_();
+}
+
+// ---- the watchdog, and the end
+
+void Connections::tick(SteadyTime now) {
+  if (paused_until_.load() <= now) {
+    paused_until_ = SteadyTime::max();
+    --busy_;
+    if (!stopping_) arm_listener(EPOLL_CTL_MOD);
+  }
+  const std::lock_guard lock(mutex_);
+  for (Connection& connection : list_) {
+    if (connection.deadline_.load() > now) continue;
+    connection.deadline_ = SteadyTime::max();
+    shutdown(connection.fd_.get(), SHUT_RDWR);
+  }
+}
+
+bool Connections::stop(SteadyTime until) {
+  stopping_ = true;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  std::unique_lock lock(mutex_);
+  // A request that has just arrived is served first; the answer closes its connection.
+  for (const Connection& connection : list_)
+    if (connection.state_ == Connection::State::idle && !bytes_wait(connection.fd_.get()))
+      shutdown(connection.fd_.get(), SHUT_RDWR);
+  return empty_.wait_until(lock, until, [this] { return list_.empty(); });
+}
+
+void Connections::end() noexcept {
+  eventfd_write(end_.get(), 1);
+}
+
+}  // namespace alertspool

@@ -1,0 +1,105 @@
+/// Connections: the listening socket of the FastCGI loop and all that came from it, in one epoll.
+///
+/// A connection is armed for one event (EPOLLONESHOT). Then it belongs to the thread that got it from wait(), or to
+/// whom that thread hands it, until it is given back by keep(), linger(), close() or close_later(): nobody may touch it
+/// after that, for the next event can come before they return.
+
+#pragma once
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "web/fastcgi_codec.h"
+#include "web/receive.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace alertspool {
+
+class Connection {
+public:
+  /// `accepted` stays as it is when this throws.
+  explicit Connection(Fd& accepted) : codec(accepted.get()), fd_(std::move(accepted)) {}
+
+  FastCgiCodec codec;
+  SteadyTime started;  ///< its request's first byte
+  Decision decision;   ///< of the request that is stored now
+
+private:
+  friend class Connections;
+  enum class State { idle, busy, lingering, closing };
+
+  Fd fd_;
+  std::list<Connection>::iterator self_;
+  std::atomic<State> state_{State::idle};
+  std::atomic<SteadyTime> deadline_{SteadyTime::max()};
+};
+
+class Connections {
+public:
+  /// Makes `listener` non-blocking. `on_work` is called when a connection stops being idle. Throws std::system_error.
+  Connections(Fd listener, const Clock& clock, std::function<void()> on_work);
+
+  /// Waits for a request; meanwhile accepts, drains and closes what needs no more than that. nullptr: nothing came
+  /// within `patience` (negative: wait for ever), or end() was called. Any number of threads may wait.
+  Connection* wait(milliseconds patience);
+
+  /// The request was read: its deadline is over.
+  void was_read(Connection& connection) noexcept { connection.deadline_ = SteadyTime::max(); }
+
+  void keep(Connection& connection);
+  /// Half-closes it and reads until the peer ends it: closing what was not read would take the answer from the peer.
+  void linger(Connection& connection);
+  void close(Connection& connection);
+  /// A waiting thread closes it: closing costs more than answering, and the committer is one for all.
+  void close_later(Connection& connection);
+
+  // ---- for the watchdog
+  int waiting() const noexcept { return waiting_; }
+  bool busy() const noexcept { return busy_ > 0; }
+  /// Shuts down what is past its deadline; accepts again after a pause.
+  void tick(SteadyTime now);
+
+  /// Accepts nothing more and closes what is idle; false when others were still open at the deadline.
+  bool stop(SteadyTime until);
+  /// All who wait, and will wait, get nullptr.
+  void end() noexcept;
+
+private:
+  using List = std::list<Connection>;
+
+  bool arm_listener(int operation) noexcept;
+  void accept_some();
+  void open(Fd& accepted);
+  void pause_accepting(const std::string& why);
+  bool has_request(Connection& connection, unsigned events);
+  void drain(Connection& connection);
+  void arm(Connection& connection, unsigned events, int operation);
+  void await_end(Connection& connection, Connection::State state, unsigned events);
+  void set_state(Connection& connection, Connection::State state);
+
+  Fd listener_;
+  const Clock& clock_;
+  const std::function<void()> on_work_;
+  Fd epoll_;
+  Fd end_;  ///< readable for ever after end()
+
+  std::mutex mutex_;
+  List list_;  ///< guarded by the mutex; a connection leaves it before its descriptor is closed
+  std::condition_variable empty_;
+
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> busy_{0};  ///< connections that are not idle, and the listener while it pauses
+  std::atomic<int> waiting_{0};
+
+  Fd accepted_;  ///< but not open yet, for want of descriptors; belongs to whoever has the listener's event, as this:
+  std::optional<SteadyTime> pause_logged_;
+  std::atomic<SteadyTime> paused_until_{SteadyTime::max()};
+};
+
+}  // namespace alertspool
