@@ -102,6 +102,7 @@ int deliver(const Arguments& arguments) {
   Signals signals;
   const bool once = arguments.has("once");
   const Config config = config_of(arguments, Secrets::leave);
+  if (once && access(spool_path(config).c_str(), F_OK) != 0) return kOk;  // nothing was ever stored
   DelivererSettings settings = config.deliverer();
   const SystemClock clock;
   Store store(config.store, StoreUse::deliver, clock);
