@@ -1,11 +1,12 @@
 """What a sender sees, and what comes out: through nginx as FastCGI, and as a CGI process."""
 
 import json
+import os
 import re
 import unittest
 import urllib.parse
 
-from harness import FORM, FastCgi, Site, alert, captured_callbacks, eventually
+from harness import FastCgi, Site, alert, captured_callbacks, eventually
 
 
 def expected_fields(kind, body):
@@ -81,7 +82,7 @@ class Callbacks(unittest.TestCase):
     def test_a_chunked_body_arrives_whole_through_nginx(self):
         site = self.site(nginx=True).start()
         body = alert()
-        answer = site.http("POST", iter([body[:20], body[20:]]), headers={"Transfer-Encoding": "chunked"})
+        answer = site.http("POST", iter([body[:20], body[20:]]))  # an iterator is sent in chunks
         self.assertEqual(answer.text, "accepted 1")
         self.assertEqual(site.verb("show", 1, "--raw").strip(), body.decode())
 
@@ -157,8 +158,7 @@ class Refusals(unittest.TestCase):
         site = Site(self, settings="user-id = 29751196\nuser-id = 5").start()
         self.refused(site, 403, alert(userId="6"))
         self.refused(site, 200, alert(userId="5"))
-        status = json.loads(site.verb("status", "--json", expect=None))
-        self.assertIn("account", json.dumps(status))
+        eventually(lambda: "account" in site.verb("status", expect=None), "counted by reason")
 
     def test_lengths_that_are_no_lengths(self):
         site = Site(self).start()
@@ -224,7 +224,7 @@ class Refusals(unittest.TestCase):
         site.write_config(settings=f"token-file = {tokens}")
         site.start()
         self.refused(site, 403, b"", method="GET", QUERY_STRING="token=wrong")
-        self.refused(site, 403, b"", method="GET")
+        self.refused(site, 200, b"", method="GET")
         self.refused(site, 200, b"", method="GET", QUERY_STRING="token=right-right-right")
 
     def test_an_undecodable_body_of_an_allowed_sender_is_kept(self):
@@ -270,14 +270,22 @@ class Cgi(unittest.TestCase):
         self.assertTrue(answer is None or answer.text == "ready", done)
         self.assertNotEqual(site.show(1)["state"], "dropped")
 
-    def test_reads_exactly_the_announced_length(self):
+    def test_standard_input_that_stays_open_behind_the_body_holds_nothing_up(self):
         site = Site(self)
         body = alert()
-        answer, _ = site.cgi(body + b"&more=of-the-next-request", CONTENT_LENGTH=str(len(body)))
+        reader, writer = os.pipe()
+        with open(reader, "rb") as stdin, open(writer, "wb", buffering=0) as sender:
+            sender.write(body)
+            answer, _ = site.cgi(body, stdin=stdin)
         self.assertEqual(answer.text, "accepted 1")
-        self.assertEqual(site.verb("show", 1, "--raw").strip(), body.decode())
-        answer, _ = site.cgi(body, CONTENT_LENGTH=str(len(body) + 1))
-        self.assertEqual(answer.status, 400)
+
+    def test_a_body_longer_or_shorter_than_announced_is_not_stored(self):
+        site = Site(self)
+        body = alert()
+        for length in (len(body) - 1, len(body) + 1):
+            answer, _ = site.cgi(body, CONTENT_LENGTH=str(length))
+            self.assertEqual(answer.status, 400)
+        self.assertEqual(site.cgi(body)[0].text, "accepted 1")
 
     def test_a_get_is_ready_and_an_unlisted_address_forbidden(self):
         site = Site(self)

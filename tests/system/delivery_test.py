@@ -20,7 +20,7 @@ class Commands(unittest.TestCase):
         return site.show(alert_id)["deliveries"][0]
 
     def test_exit_75_is_tried_again_until_it_succeeds(self):
-        site = self.site('[ "$ALERTSPOOL_ATTEMPT" -ge 3 ] || exit 75', "retry-max = 1s")
+        site = self.site('[ "$ALERTSPOOL_ATTEMPT" -ge 3 ] || exit 75', "retry-min = 1s\nretry-max = 1s")
         alert_id = site.accepted(alert())
         shown = site.until_state(alert_id, "delivered")
         self.assertEqual(shown["deliveries"][0]["attempts"], 3)
@@ -34,29 +34,29 @@ class Commands(unittest.TestCase):
         self.assertIn("no such host", delivery["output"])
 
     def test_an_alert_that_is_too_old_is_given_up_and_stays_listed(self):
-        site = self.site("exit 1", "give-up-after = 1s\nretry-max = 1s")
+        site = self.site("exit 1", "give-up-after = 1s\nretry-min = 1s\nretry-max = 1s")
         alert_id = site.accepted(alert())
         site.until_state(alert_id, "failed")
         self.assertEqual([a["id"] for a in site.list("--state", "failed")], [alert_id])
 
     def test_a_command_that_runs_too_long_is_ended_with_its_group(self):
-        site = self.site("export MARK=$0; sleep 77 & sleep 77", "timeout = 1s\nretry-min = 1h")
+        site = self.site("export MARK=$0; sleep 77 & sleep 77", "timeout = 1s")
         alert_id = site.accepted(alert())
         eventually(lambda: "timeout" in self.last(site, alert_id)["last"], "timed out")
-        self.assertEqual(site.show(alert_id)["state"], "pending")
+        site.stop()
         self.assertEqual(processes_with(str(site.dir)), [])
 
     def test_a_command_that_ignores_term_is_killed(self):
-        site = self.site("trap '' TERM; while :; do sleep 1; done", "timeout = 1s\nretry-min = 1h")
+        site = self.site("trap '' TERM; while :; do sleep 1; done", "timeout = 1s")
         alert_id = site.accepted(alert())
         eventually(lambda: "timeout" in self.last(site, alert_id)["last"], "killed", 20)
 
     def test_a_chatty_child_ends_and_its_output_is_cut(self):
         site = self.site("yes $(printf 'x\\033\\377') | head -c 3000000")
-        delivery = site.until_state(site.accepted(alert()), "delivered")["deliveries"][0]
-        self.assertGreaterEqual(len(delivery["output"]), 1000)
-        self.assertLessEqual(len(delivery["output"].encode()), 4 * 4096 + 100)
-        self.assertNotIn("\033", delivery["output"] if "\\u001b" not in delivery["output"] else "")
+        alert_id = site.accepted(alert())
+        output = site.until_state(alert_id, "delivered")["deliveries"][0]["output"]
+        self.assertIn(len(output), range(1000, 4097))
+        self.assertNotIn("\033", site.verb("show", alert_id))
 
     def test_a_grandchild_that_keeps_the_pipe_holds_nothing_up(self):
         site = self.site("echo done; sleep 60 &", "timeout = 40s")
@@ -136,7 +136,8 @@ class Commands(unittest.TestCase):
         self.assertEqual(descriptors.split(), ["0", "1", "2", "3"])  # 3 is the directory that ls reads
         self.assertEqual(umask.lstrip("0"), "77")
         self.assertEqual(directory, "/")
-        self.assertEqual((int(blocked, 16), int(ignored, 16)), (0, 0))
+        own_of_glibc = 3 << 31  # signals 32 and 33: its posix_spawn leaves them ignored
+        self.assertEqual((int(blocked, 16), int(ignored, 16) & ~own_of_glibc), (0, 0))
         self.assertEqual(group, own)
 
     def test_arguments_are_words_and_never_a_shells(self):
@@ -160,7 +161,7 @@ class Order(unittest.TestCase):
     def test_later_ones_of_an_alarm_wait_and_other_alarms_do_not(self):
         site = Site(self)
         site.write_config(actions=site.command_action(
-            "act", '[ "$CMS_ALERT_NAME" = other ] || [ -e $0.healed ] || exit 75', "retry-max = 1s\nparallel = 4"))
+            "act", '[ "$CMS_ALERT_NAME" = other ] || [ -e $0.healed ] || exit 75', "retry-min = 1s\nretry-max = 1s\nparallel = 4"))
         site.start()
         first, second = site.accepted(alert()), site.accepted(alert(state="OK"))
         other = site.accepted(alert(name="other"))
@@ -221,7 +222,7 @@ class Order(unittest.TestCase):
         site.write_config(actions=site.command_action("db", "", "match = url.team db dba\nmatch = alertName !*test*"))
         site.start()
         taken = site.accepted(alert(), QUERY_STRING="team=db")
-        for body, query in ((alert(), "team=web"), (alert(), ""), (alert(name="a test"), "team=db")):
+        for body, query in ((alert("a"), "team=web"), (alert("b"), ""), (alert("a test"), "team=db")):
             self.assertEqual(site.show(site.accepted(body, QUERY_STRING=query))["state"], "unmatched")
         site.until_state(taken, "delivered")
         self.assertEqual(site.run_environment("db", taken)["ALERTSPOOL_URL_TEAM"], "db")
@@ -330,7 +331,7 @@ class Deliverers(unittest.TestCase):
 
     def test_an_action_that_left_the_configuration_waits_visibly(self):
         site = Site(self)
-        both = site.command_action("act", "exit 75", "retry-max = 1s") + site.log_action()
+        both = site.command_action("act", "exit 75", "retry-min = 1s\nretry-max = 1s") + site.log_action()
         site.syslog.start()
         site.write_config(actions=both)
         site.start()

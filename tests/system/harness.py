@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("ALERTSPOOL", str(ROOT / "build" / "alertspool"))
@@ -54,7 +55,7 @@ def alert(name="disk", state="ALERT", level="WARN", **more):
               "preTriggerLevel": level, "ruleId": "rule-" + name, "userId": "29751196",
               "dimensions": "{instanceId=i-1}", "timestamp": str(1604919253334 + alert.count), "curValue": "97.39"}
     fields.update(more)
-    quote = http.client.urllib.parse.quote_plus
+    quote = urllib.parse.quote_plus
     return "&".join(f"{quote(k)}={quote(v)}" for k, v in fields.items()).encode()
 
 
@@ -253,7 +254,7 @@ class Site:
                         f"out={self.dir}/runs/$ALERTSPOOL_ACTION.$ALERTSPOOL_ID.$ALERTSPOOL_ATTEMPT\n"
                         f"env -0 > $out.part && mv $out.part $out\n{script}\n")
         path.chmod(0o755)
-        return f"[action.{name}]\ntype = command\nrun = {path}\nretry-min = 1s\n{more}\n"
+        return f"[action.{name}]\ntype = command\nrun = {path}\n{more or 'retry-min = 1s'}\n"
 
     def runs(self, action="*", alert_id="*"):
         """[(id, attempt)] of that action in the order in which they were started."""
@@ -396,13 +397,14 @@ class Site:
         self.test.assertRegex(answer.text, r"^accepted \d+$")
         return answer.id
 
-    def cgi(self, body=b"", arguments=(), **params):
+    def cgi(self, body=b"", arguments=(), stdin=None, **params):
         """The program as a CGI process: its answer, its exit status, its standard error."""
         environment = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST", "REMOTE_ADDR": "127.0.0.1",
                        "CONTENT_TYPE": FORM, "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": "",
                        "SERVER_PROTOCOL": "HTTP/1.1", "PATH": "/usr/bin:/bin",
                        "ALERTSPOOL_CONFIG": str(self.config), **params}
-        done = subprocess.run([PROGRAM, *arguments], input=body, env=environment, cwd="/", timeout=20,
+        source = {"stdin": stdin} if stdin else {"input": body}
+        done = subprocess.run([PROGRAM, *arguments], **source, env=environment, cwd="/", timeout=20,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return parse_cgi(done.stdout) if done.stdout else None, done
 
@@ -422,6 +424,14 @@ class Site:
 
     def list(self, *arguments):
         return json_values(self.verb("list", "--json", *arguments))
+
+    def until_delivering(self):
+        """Waits until a deliverer has announced itself: before that, `test` would not wait for anything."""
+        def alive():
+            said = json.loads(self.verb("status", "--json", expect=None))
+            return any(p["role"] == "deliverer" and p["alive"] for p in said["processes"])
+        eventually(alive, "a deliverer is alive")
+        return self
 
     def until_state(self, alert_id, state, seconds=15):
         def reached():
