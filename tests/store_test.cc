@@ -58,6 +58,11 @@ protected:
     mark.output = "said so";
     return deliverer.mark(std::vector{mark}, lease);
   }
+  std::vector<Expired> purge(WallTime before) {
+    const auto expired = deliverer.expired(before, 500);
+    deliverer.purge(expired, before);
+    return expired;
+  }
   std::string state(std::int64_t id) { return receiver.show(id)->state(); }
   static std::vector<std::int64_t> alerts(const std::vector<Claimed>& claims) {
     std::vector<std::int64_t> ids;
@@ -320,7 +325,7 @@ TEST_F(StoreTest, UndecodableIsKeptWithoutDeliveriesTheNewestThousand) {
   const auto puts = receiver.put(batch);
   EXPECT_EQ(state(puts[0].id), "undecodable");
   EXPECT_TRUE(claim().empty());
-  const auto purged = deliverer.purge(clock.wall() - kNoLimit, 500);
+  const auto purged = purge(clock.wall() - kNoLimit);
   ASSERT_EQ(purged.size(), 3U);
   EXPECT_EQ(purged[0].alert_id, puts[0].id);
   EXPECT_EQ(receiver.status().undecodable, 1000);
@@ -334,7 +339,7 @@ TEST_F(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
   const std::int64_t waiting = put(incoming("waiting", "c")).id;
   clock.advance(kNoLimit);
   const std::int64_t young = put(incoming("young", "d", {})).id;
-  const auto purged = deliverer.purge(clock.wall() - milliseconds(1), 500);
+  const auto purged = purge(clock.wall() - milliseconds(1));
   ASSERT_EQ(purged.size(), 2U);
   EXPECT_EQ(purged[0].alert_id, delivered);
   EXPECT_FALSE(purged[0].failed);
@@ -345,10 +350,22 @@ TEST_F(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
   EXPECT_TRUE(receiver.show(young));
 }
 
+TEST_F(StoreTest, OneThatIsRetriedBeforeThePurgeStays) {
+  const std::int64_t id = put(incoming("d1")).id;
+  mark(claim()[0], Mark::Kind::failed);
+  clock.advance(kNoLimit);
+  const auto expired = deliverer.expired(clock.wall(), 500);
+  ASSERT_EQ(expired.size(), 1U);
+  receiver.retry(Ids{id}, "");
+  deliverer.purge(expired, clock.wall());
+  EXPECT_EQ(state(id), "pending");
+  EXPECT_EQ(claim().size(), 1U);
+}
+
 TEST_F(StoreTest, IdOfAPurgedAlertIsNotUsedAgain) {
   const std::int64_t id = put(incoming("d1", "a", {})).id;
   clock.advance(kNoLimit);
-  ASSERT_EQ(deliverer.purge(clock.wall(), 500).size(), 1U);
+  ASSERT_EQ(purge(clock.wall()).size(), 1U);
   EXPECT_GT(put(incoming("d2", "a", {})).id, id);
 }
 

@@ -179,13 +179,16 @@ void Deliverer::Impl::plan_look(SteadyTime now) {
   if (due && *due > clock.wall()) next_look = std::min<SteadyTime>(next_look, now + (*due - clock.wall()));
 }
 
+/// Logged first: a crash in between logs it twice, but never loses it.
 void Deliverer::Impl::purge(SteadyTime now) {
-  const std::vector<Purged> purged = store.purge(clock.wall() - settings.keep, kPurgedAtOnce);
-  for (const Purged& alert : purged)
+  const WallTime before = clock.wall() - settings.keep;
+  const std::vector<Expired> expired = store.expired(before, kPurgedAtOnce);
+  for (const Expired& alert : expired)
     if (alert.failed)
       log::warning("purge",
                    {{"id", std::to_string(alert.alert_id)}, {"alarm", alert.alarm}, {"error", "never delivered"}});
-  next_purge = purged.size() < kPurgedAtOnce ? now + kPurge : now;
+  if (!expired.empty()) store.purge(expired, before);
+  next_purge = expired.size() < kPurgedAtOnce ? now + kPurge : now;
 }
 
 void Deliverer::Impl::wait() {

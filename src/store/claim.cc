@@ -139,26 +139,26 @@ std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions)
   return next ? std::optional(wall(*next)) : std::nullopt;
 }
 
-std::vector<Purged> Store::purge(WallTime before, int limit) {
-  std::vector<Purged> purged;
-  const auto expired = [&](Session& session) {
-    purged.clear();
+std::vector<Expired> Store::expired(WallTime before, int limit) {
+  std::vector<Expired> expired;
+  impl_->connection.read("look for what expired", [&](Session& session) {
     for (const Row& row : session.run(sql::kExpired, {ms(before), std::int64_t{limit}})) {
-      purged.push_back({integer(row[0]), text(row[1]), integer(row[2]) != 0});
+      expired.push_back({integer(row[0]), text(row[1]), integer(row[2]) != 0});
     }
-  };
-  impl_->connection.read("look for what expired", expired);
-  if (purged.empty()) return purged;
+  });
+  return expired;
+}
+
+void Store::purge(std::span<const Expired> alerts, WallTime before) {
+  std::vector<Value> listed;
+  for (const Expired& alert : alerts) listed.emplace_back(alert.alert_id);
   impl_->connection.write("purge", [&](Session& session) {
-    expired(session);  // again: it may have been retried meanwhile
-    std::vector<Value> alerts;
-    for (const Purged& alert : purged) alerts.emplace_back(alert.alert_id);
-    session.run_rows(sql::kDeleteAttempts, alerts);
-    session.run_rows(sql::kDeleteDeliveries, alerts);
-    session.run_rows(sql::kDeleteAlerts, alerts);
+    std::vector<Value> ended;
+    for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
+    session.run_rows(sql::kDeleteAttempts, ended);
+    session.run_rows(sql::kDeleteDeliveries, ended);
     session.run(sql::kDeleteAlarms, {ms(before)});
   });
-  return purged;
 }
 
 }  // namespace alertspool

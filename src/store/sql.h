@@ -260,8 +260,11 @@ inline constexpr Statement kDeleteDeliveries{R"(
   WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
                                              "i", "", ""};
 inline constexpr Statement kDeleteAlerts{R"(
-  WITH v (id) AS ({rows}) DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))",
-                                         "i", "", ""};
+  WITH v (id) AS ({rows})
+  DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v)
+     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = alert.id AND d.state IN ('pending', 'running'))
+  RETURNING id)",
+                                         "i", "", "i"};
 inline constexpr Statement kDeleteAlarms{"DELETE FROM alarm WHERE seen < ?", "", "i", ""};
 
 // ---- processes

@@ -96,9 +96,12 @@ public:
   /// When the next delivery of one of these actions is due; nullopt when nothing waits.
   std::optional<WallTime> next_due(const std::vector<std::string>& actions);
 
-  /// Deletes at most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the
-  /// newest 1,000. Returns them: failed ones are logged by the caller. Fewer than `limit`: nothing left to do.
-  std::vector<Purged> purge(WallTime before, int limit);
+  /// At most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest 1,000.
+  /// The caller logs the failed ones, then purges all.
+  std::vector<Expired> expired(WallTime before, int limit);
+  /// Deletes them with their deliveries and attempts, and alarms not heard of since `before`. One that waits again
+  /// meanwhile stays.
+  void purge(std::span<const Expired> alerts, WallTime before);
 
   // ---- processes
 

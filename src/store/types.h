@@ -29,7 +29,7 @@ enum class AlarmChange { none, fires, clears };
 struct Incoming {
   Callback callback;
   std::string digest;
-  std::int64_t sent = 0;               ///< the sender's own time in ms, 0 without one: equal for its repeats
+  std::int64_t sent = 0;  ///< the sender's own time in ms, 0 without one: equal for its repeats
   std::string alarm;
   std::string severity;
   AlarmChange change = AlarmChange::none;
@@ -80,7 +80,7 @@ struct Mark {
   std::string output;   ///< of the command, any bytes
 };
 
-struct Purged {
+struct Expired {
   std::int64_t alert_id = 0;
   std::string alarm;
   bool failed = false;
