@@ -252,13 +252,14 @@ class Site:
         path = self.dir / name
         path.write_text("#!/bin/sh\n"
                         f"out={self.dir}/runs/$ALERTSPOOL_ACTION.$ALERTSPOOL_ID.$ALERTSPOOL_ATTEMPT\n"
+                        "[ ! -e $out ] || out=$out.again\n"
                         f"env -0 > $out.part && mv $out.part $out\n{script}\n")
         path.chmod(0o755)
         return f"[action.{name}]\ntype = command\nrun = {path}\n{more or 'retry-min = 1s'}\n"
 
     def runs(self, action="*", alert_id="*"):
         """[(id, attempt)] of that action in the order in which they were started."""
-        paths = [p for p in (self.dir / "runs").glob(f"{action}.{alert_id}.*") if p.suffix != ".part"]
+        paths = [p for p in (self.dir / "runs").glob(f"{action}.{alert_id}.*") if p.suffix[1:].isdigit()]
         paths.sort(key=lambda p: p.stat().st_mtime_ns)
         return [tuple(int(word) for word in p.name.split(".")[1:]) for p in paths]
 
