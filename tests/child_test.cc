@@ -201,6 +201,7 @@ TEST_F(ChildTest, TakesTermEvenWhenItIsStopped) {
   Child child(shell("echo ready; exec sleep 1000"), loop.now);
   loop.until_output(child);
   kill(child.pid(), SIGSTOP);
+  waitid(P_PID, static_cast<id_t>(child.pid()), nullptr, WSTOPPED | WNOWAIT);
   child.terminate(loop.now);
   EXPECT_EQ(loop.until_done(child).text(), "signal 15 (Terminated)");
 }

@@ -454,6 +454,14 @@ TEST_F(DelivererReloadTest, OrderHoldsAcrossAReload) {
   EXPECT_EQ(script.started, (Started{"log:1#1", "log:2#1", "log:3#1"}));
 }
 
+TEST_F(DelivererReloadTest, AnActionThatIsRemovedStartsNothingMore) {
+  script.on_turn = [&] {
+    if (script.turns == 12) put("a");
+  };
+  run_with_reload(std::vector{action("page")});
+  EXPECT_TRUE(script.started.empty());
+}
+
 TEST_F(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
   std::string note;
   script.on_turn = [&] {
@@ -484,16 +492,19 @@ TEST_F(DelivererTest, KeepsItsLeaseWhileACommandRuns) {
   put("a");
   script.takes = minutes(3);
   script.turn = seconds(1);
-  std::size_t stolen = 0;
-  script.on_turn = [&] { stolen += claim_elsewhere().size(); };
+  std::vector<Claimed> elsewhere;
+  script.on_turn = [&] {
+    if (script.turns != 100) return;
+    put("b");
+    elsewhere = claim_elsewhere();
+  };
   run();
-  EXPECT_EQ(stolen, 0U);
-  EXPECT_EQ(script.started, (Started{"log:1#1", "log:2#1"}));
+  ASSERT_EQ(elsewhere.size(), 1U);
+  EXPECT_EQ(elsewhere[0].alarm, "b");
 }
 
 // As after SIGSTOP, longer than the lease: somebody else has them all by now.
 TEST_F(DelivererTest, StartsNothingAfterItsLeaseEnded) {
-  script.room = 1;
   script.takes = milliseconds(100);
   const std::int64_t first = put("a");
   put("a");

@@ -86,21 +86,30 @@ TEST_F(FileLockTest, WaitsForAWriterThatLeavesInTime) {
   EXPECT_TRUE(locked);
 }
 
-// Who takes the lock again at once lets those go first who wait: with a plain lock the greedy thread goes on for ever.
-TEST_F(FileLockTest, TheWriterThatWaitsIsNext) {
-  std::atomic<bool> stop{false};
-  std::thread greedy([&] {
+// A plain lock goes to who asks first after it is free: to the greedy one, as the other must be woken first.
+TEST_F(FileLockTest, WhoLetsGoAndTakesAtOnceComesAfterTheOneThatWaits) {
+  FileLock greedy(path_);
+  ASSERT_TRUE(greedy.lock_writer(soon()));
+  std::atomic<bool> done{false};
+  bool locked = false;
+  std::thread patient([&] {
     FileLock lock(path_);
-    while (!stop)
-      if (lock.lock_writer(much_later())) lock.unlock_writer();
+    locked = lock.lock_writer(much_later());
+    while (!done) std::this_thread::yield();
   });
-  FileLock patient(path_);
-  for (int turn = 0; turn < 100; ++turn) {
-    ASSERT_TRUE(patient.lock_writer(much_later()));
-    patient.unlock_writer();
-  }
-  stop = true;
-  greedy.join();
+  const Fd probe(open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  struct flock next {};
+  do {  // until the other one waits
+    next = {};
+    next.l_type = F_WRLCK;
+    next.l_len = 1;
+    ASSERT_EQ(fcntl(probe.get(), F_OFD_GETLK, &next), 0);
+  } while (next.l_type == F_UNLCK);
+  greedy.unlock_writer();
+  EXPECT_FALSE(greedy.lock_writer(steady_clock::now()));
+  done = true;
+  patient.join();
+  EXPECT_TRUE(locked);
 }
 
 TEST_F(FileLockTest, OneDelivererIsActiveAndDoesNotStopWriters) {
