@@ -62,6 +62,12 @@ def alert(name="disk", state="ALERT", level="WARN", **more):
 alert.count = 0
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Answer:
     def __init__(self, status, headers, text):
         self.status, self.headers, self.text = status, headers, text.strip()
@@ -356,9 +362,7 @@ class Site:
         if not NGINX:
             raise unittest.SkipTest("no nginx")
         for _ in range(5):  # somebody else may take the port between our look and nginx's
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
             with open(self.dir / "nginx-out", "ab") as out:
                 process = subprocess.Popen([NGINX, "-p", str(self.dir), "-c", str(self.nginx_config())],
                                            stdin=subprocess.DEVNULL, stdout=out, stderr=out)

@@ -1,14 +1,13 @@
 """The verbs on a running system, the configuration, and the shipped files."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
 import tempfile
 import unittest
 
-from harness import NGINX, PROGRAM, ROOT, FastCgi, Site, alert, eventually
+from harness import NGINX, PROGRAM, ROOT, Site, alert, eventually, free_port
 
 
 def call(*arguments, stdin=None, **options):
@@ -309,7 +308,7 @@ class ShippedFiles(unittest.TestCase):
         if not NGINX:
             self.skipTest("no nginx")
         site = Site(self)
-        site.port = 8
+        site.port = free_port()
         done = subprocess.run([NGINX, "-t", "-p", str(site.dir), "-c", str(site.nginx_config())], capture_output=True,
                               text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -319,7 +318,7 @@ class ShippedFiles(unittest.TestCase):
         if not NGINX:
             self.skipTest("no nginx")
         site = Site(self)
-        site.port = 8
+        site.port = free_port()
         config = site.nginx_config()
         location = site.dir / "location.conf"
         location.write_text(re.sub(r"(?m)^(\s+)#([a-z_]+ .*;)$", r"\1\2", location.read_text()))
