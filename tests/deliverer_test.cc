@@ -454,12 +454,15 @@ TEST_F(DelivererReloadTest, OrderHoldsAcrossAReload) {
   EXPECT_EQ(script.started, (Started{"log:1#1", "log:2#1", "log:3#1"}));
 }
 
-TEST_F(DelivererReloadTest, AnActionThatIsRemovedStartsNothingMore) {
+TEST_F(DelivererReloadTest, AnActionThatIsRemovedEndsWhatItRunsAndStartsNothingMore) {
+  script.takes = milliseconds(500);
+  const std::int64_t running = put("a");
   script.on_turn = [&] {
-    if (script.turns == 12) put("a");
+    if (script.turns == 12) put("b");
   };
   run_with_reload(std::vector{action("page")});
-  EXPECT_TRUE(script.started.empty());
+  EXPECT_EQ(script.started, (Started{"log:1#1"}));
+  EXPECT_EQ(state(running), "delivered");
 }
 
 TEST_F(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
