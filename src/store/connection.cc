@@ -146,6 +146,7 @@ void Connection::open() {
   session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   session->execute("PRAGMA wal_autocheckpoint = 4000");
   session->execute("PRAGMA cache_size = -8000");
+  session->execute("PRAGMA temp_store = MEMORY");  // else each batch opens a file for its statement journal
   if (sync_failed_) {
     // After a failed fsync the kernel takes the lost pages for clean (fsync(2)); what the log still shows from the page
     // cache may not be on disk. A checkpoint writes and syncs it anew, so that "duplicate" is true again.
