@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "store/committer.h"
-#include "web/connections.h"
+#include "web/fastcgi_connections.h"
 #include "web/refusal_log.h"
 
 #include <pthread.h>
@@ -40,11 +40,11 @@ struct FastCgi::Impl {
   bool stop(SteadyTime until);
 
   // ---- one request
-  void serve(Connection& connection);
-  Decision decide(Connection& connection, Request& request);
-  void act_on(Connection& connection, Decision decision);
-  void park(Connection& connection, Decision decision);
-  void stored(Connection& connection, const PutResult& result) noexcept;
+  void serve(FastCgiConnection& connection);
+  Decision decide(FastCgiConnection& connection, Request& request);
+  void act_on(FastCgiConnection& connection, Decision decision);
+  void park(FastCgiConnection& connection, Decision decision);
+  void stored(FastCgiConnection& connection, const PutResult& result) noexcept;
   void refused(const Refused& refused);
 
   // ---- readers
@@ -64,7 +64,7 @@ struct FastCgi::Impl {
   Committer& committer;
   RefusalLog& refusals;
   const Clock& clock;
-  Connections connections;
+  FastCgiConnections connections;
 
   std::mutex mutex;  ///< guards these three
   std::condition_variable changed;
@@ -82,7 +82,7 @@ struct FastCgi::Impl {
 
 // ---- one request
 
-void FastCgi::Impl::serve(Connection& connection) {
+void FastCgi::Impl::serve(FastCgiConnection& connection) {
   try {
     Request request;
     if (!connection.codec.read_head(request)) return connections.close(connection);
@@ -96,7 +96,7 @@ void FastCgi::Impl::serve(Connection& connection) {
   }
 }
 
-Decision FastCgi::Impl::decide(Connection& connection, Request& request) {
+Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) {
   const auto current = settings();
   if (auto decision = receive_head(*current, request)) {
     // Where no body is announced, reading up to its end is cheap and keeps the connection.
@@ -109,7 +109,7 @@ Decision FastCgi::Impl::decide(Connection& connection, Request& request) {
   return receive(*current, std::move(request), clock.wall());
 }
 
-void FastCgi::Impl::act_on(Connection& connection, Decision decision) {
+void FastCgi::Impl::act_on(FastCgiConnection& connection, Decision decision) {
   if (decision.refused) refused(*decision.refused);
   if (decision.kind == Decision::Kind::store) return park(connection, std::move(decision));
   if (decision.kind == Decision::Kind::probe) {
@@ -129,13 +129,13 @@ void FastCgi::Impl::act_on(Connection& connection, Decision decision) {
 }
 
 /// From here on the connection is the committer's.
-void FastCgi::Impl::park(Connection& connection, Decision decision) {
+void FastCgi::Impl::park(FastCgiConnection& connection, Decision decision) {
   connection.decision = std::move(decision);
   committer.put(std::move(*connection.decision.incoming), connection.started + kStoreDeadline,
                 [this, &connection](const PutResult& result) { stored(connection, result); });
 }
 
-void FastCgi::Impl::stored(Connection& connection, const PutResult& result) noexcept {
+void FastCgi::Impl::stored(FastCgiConnection& connection, const PutResult& result) noexcept {
   try {
     if (const auto* why = std::get_if<NotStored>(&result)) {
       refused(not_stored(connection.decision, *why));
@@ -167,7 +167,8 @@ void FastCgi::Impl::refused(const Refused& refused) {
 template <bool surplus>
 void* FastCgi::Impl::reader(void* impl) {
   Impl& self = *static_cast<Impl*>(impl);
-  while (Connection* connection = self.connections.wait(surplus ? kSurplusPatience : kForEver)) self.serve(*connection);
+  while (FastCgiConnection* connection = self.connections.wait(surplus ? kSurplusPatience : kForEver))
+    self.serve(*connection);
   const std::lock_guard lock(self.mutex);
   --self.readers;
   self.changed.notify_all();

@@ -1,9 +1,9 @@
 /// FastCGI: libfcgi speaks the protocol, the descriptors are ours.
 ///
 /// libfcgi's own accept loop has no deadlines, leaks descriptors into children, pins a thread to each kept connection
-/// and ends on EMFILE. So: one listening socket, epoll, accept4; when a connection has something to read, a thread hands
-/// its descriptor to an FCGX_Request and reads one request with FCGX_Accept_r. A request that must be stored first is
-/// parked: its thread goes on, and the committer's thread writes the answer.
+/// and ends on EMFILE. So: one listening socket, epoll, accept4; when a connection has something to read, a thread
+/// hands its descriptor to an FCGX_Request and reads one request with FCGX_Accept_r. A request that must be stored
+/// first is parked: its thread goes on, and the committer's thread writes the answer.
 
 #pragma once
 

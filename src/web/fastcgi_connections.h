@@ -1,4 +1,4 @@
-/// Connections: the listening socket of the FastCGI loop and all that came from it, in one epoll.
+/// FastCgiConnections: the listening socket of the FastCGI loop and all that came from it, in one epoll.
 ///
 /// A connection is armed for one event (EPOLLONESHOT). Then it belongs to the thread that got it from wait(), or to
 /// whom that thread hands it, until it is given back by keep(), linger(), close() or close_later(): nobody may touch it
@@ -21,43 +21,43 @@
 
 namespace alertspool {
 
-class Connection {
+class FastCgiConnection {
 public:
   /// `accepted` stays as it is when this throws.
-  explicit Connection(Fd& accepted) : codec(accepted.get()), fd_(std::move(accepted)) {}
+  explicit FastCgiConnection(Fd& accepted) : codec(accepted.get()), fd_(std::move(accepted)) {}
 
   FastCgiCodec codec;
   SteadyTime started;  ///< its request's first byte
   Decision decision;   ///< of the request that is stored now
 
 private:
-  friend class Connections;
+  friend class FastCgiConnections;
   enum class State { idle, busy, lingering, closing };
 
   Fd fd_;
-  std::list<Connection>::iterator self_;
+  std::list<FastCgiConnection>::iterator self_;
   std::atomic<State> state_{State::idle};
   std::atomic<SteadyTime> deadline_{SteadyTime::max()};
 };
 
-class Connections {
+class FastCgiConnections {
 public:
   /// Makes `listener` non-blocking. `on_work` is called when a connection stops being idle. Throws std::system_error.
-  Connections(Fd listener, const Clock& clock, std::function<void()> on_work);
+  FastCgiConnections(Fd listener, const Clock& clock, std::function<void()> on_work);
 
   /// Waits for a request; meanwhile accepts, drains and closes what needs no more than that. nullptr: nothing came
   /// within `patience` (negative: wait for ever), or end() was called. Any number of threads may wait.
-  Connection* wait(milliseconds patience);
+  FastCgiConnection* wait(milliseconds patience);
 
   /// The request was read: its deadline is over.
-  void was_read(Connection& connection) noexcept { connection.deadline_ = SteadyTime::max(); }
+  void was_read(FastCgiConnection& connection) noexcept { connection.deadline_ = SteadyTime::max(); }
 
-  void keep(Connection& connection);
+  void keep(FastCgiConnection& connection);
   /// Half-closes it and reads until the peer ends it: closing what was not read would take the answer from the peer.
-  void linger(Connection& connection);
-  void close(Connection& connection);
+  void linger(FastCgiConnection& connection);
+  void close(FastCgiConnection& connection);
   /// A waiting thread closes it: closing costs more than answering, and the committer is one for all.
-  void close_later(Connection& connection);
+  void close_later(FastCgiConnection& connection);
 
   // ---- for the watchdog
   int waiting() const noexcept { return waiting_; }
@@ -71,17 +71,17 @@ public:
   void end() noexcept;
 
 private:
-  using List = std::list<Connection>;
+  using List = std::list<FastCgiConnection>;
+  using State = FastCgiConnection::State;
 
   bool arm_listener(int operation) noexcept;
   void accept_some();
   void open(Fd& accepted);
   void pause_accepting(const std::string& why);
-  bool has_request(Connection& connection, unsigned events);
-  void drain(Connection& connection);
-  void arm(Connection& connection, unsigned events, int operation);
-  void await_end(Connection& connection, Connection::State state, unsigned events);
-  void set_state(Connection& connection, Connection::State state);
+  bool has_request(FastCgiConnection& connection, unsigned events);
+  void drain(FastCgiConnection& connection);
+  void arm(FastCgiConnection& connection, State state, unsigned events, int operation);
+  void set_state(FastCgiConnection& connection, State state);
 
   Fd listener_;
   const Clock& clock_;

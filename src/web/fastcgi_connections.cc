@@ -1,4 +1,4 @@
-#include "web/connections.h"
+#include "web/fastcgi_connections.h"
 
 #include "base/log.h"
 
@@ -41,7 +41,7 @@ bool bytes_wait(int fd) noexcept {
 
 }  // namespace
 
-Connections::Connections(Fd listener, const Clock& clock, std::function<void()> on_work)
+FastCgiConnections::FastCgiConnections(Fd listener, const Clock& clock, std::function<void()> on_work)
     : listener_(std::move(listener)),
       clock_(clock),
       on_work_(std::move(on_work)),
@@ -54,7 +54,7 @@ Connections::Connections(Fd listener, const Clock& clock, std::function<void()> 
     fail("epoll");
 }
 
-Connection* Connections::wait(milliseconds patience) {
+FastCgiConnection* FastCgiConnections::wait(milliseconds patience) {
   for (;;) {
     epoll_event event{};
     ++waiting_;
@@ -64,38 +64,39 @@ Connection* Connections::wait(milliseconds patience) {
     if (count == 0 || event.data.ptr == &end_) return nullptr;
     if (event.data.ptr == &listener_) {
       accept_some();
-    } else if (auto* connection = static_cast<Connection*>(event.data.ptr); has_request(*connection, event.events)) {
+    } else if (auto* connection = static_cast<FastCgiConnection*>(event.data.ptr);
+               has_request(*connection, event.events)) {
       return connection;
     }
   }
 }
 
-bool Connections::has_request(Connection& connection, unsigned events) {
-  const Connection::State state = connection.state_;
-  if (state == Connection::State::lingering) {
+bool FastCgiConnections::has_request(FastCgiConnection& connection, unsigned events) {
+  const State state = connection.state_;
+  if (state == State::lingering) {
     drain(connection);
     return false;
   }
   // A web server that ended a kept connection, told from one that half-closed behind a whole request.
   const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 && !bytes_wait(connection.fd_.get());
-  if (ended || state == Connection::State::closing) {
+  if (ended || state == State::closing) {
     close(connection);
     return false;
   }
   connection.started = clock_.steady();
   connection.deadline_ = connection.started + kRequestDeadline;
-  set_state(connection, Connection::State::busy);
+  set_state(connection, State::busy);
   return true;
 }
 
 // ---- accepting
 
-bool Connections::arm_listener(int operation) noexcept {
+bool FastCgiConnections::arm_listener(int operation) noexcept {
   epoll_event event{EPOLLIN | EPOLLONESHOT, {.ptr = &listener_}};
   return epoll_ctl(epoll_.get(), operation, listener_.get(), &event) == 0;
 }
 
-void Connections::accept_some() {
+void FastCgiConnections::accept_some() {
   try {
     for (int i = 0; i < kAcceptsAtOnce && !stopping_; ++i) {
       if (!accepted_) accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -113,21 +114,21 @@ void Connections::accept_some() {
   }
 }
 
-void Connections::open(Fd& accepted) {
+void FastCgiConnections::open(Fd& accepted) {
   set_timeout(accepted.get(), SO_RCVTIMEO, kRequestDeadline);
   set_timeout(accepted.get(), SO_SNDTIMEO, kSendTimeout);
   List fresh;
-  Connection& connection = fresh.emplace_back(accepted);
+  FastCgiConnection& connection = fresh.emplace_back(accepted);
   connection.self_ = fresh.begin();
   {
     const std::lock_guard lock(mutex_);
     list_.splice(list_.begin(), fresh);
   }
-  arm(connection, EPOLLIN, EPOLL_CTL_ADD);
+  arm(connection, State::idle, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 /// Running out of descriptors must not end the program, and the connection that waits must not make it spin.
-void Connections::pause_accepting(const std::string& why) {
+void FastCgiConnections::pause_accepting(const std::string& why) {
   const SteadyTime now = clock_.steady();
   if (!pause_logged_ || now - *pause_logged_ >= kPauseLogged) {
     log::error("accept-paused", {{"why", why}, {"next", "tried again every 100ms, told again in a minute"}});
@@ -140,54 +141,52 @@ void Connections::pause_accepting(const std::string& why) {
 
 // ---- one connection
 
-void Connections::keep(Connection& connection) {
-  set_state(connection, Connection::State::idle);
-  arm(connection, EPOLLIN, EPOLL_CTL_MOD);
+void FastCgiConnections::keep(FastCgiConnection& connection) {
+  arm(connection, State::idle, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-void Connections::linger(Connection& connection) {
+void FastCgiConnections::linger(FastCgiConnection& connection) {
   shutdown(connection.fd_.get(), SHUT_WR);
-  await_end(connection, Connection::State::lingering, EPOLLIN);
-}
-
-void Connections::close_later(Connection& connection) {
-  await_end(connection, Connection::State::closing, EPOLLOUT);
-}
-
-void Connections::await_end(Connection& connection, Connection::State state, unsigned events) {
-  set_state(connection, state);
   connection.deadline_ = clock_.steady() + kLinger;
-  arm(connection, events, EPOLL_CTL_MOD);
+  arm(connection, State::lingering, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-void Connections::drain(Connection& connection) {
+void FastCgiConnections::close_later(FastCgiConnection& connection) {
+  connection.deadline_ = clock_.steady() + kLinger;
+  arm(connection, State::closing, EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+void FastCgiConnections::drain(FastCgiConnection& connection) {
   std::array<char, 16384> waste;
   for (int i = 0; i < kDrainsAtOnce; ++i) {
     const ssize_t got = recv(connection.fd_.get(), waste.data(), waste.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) break;
     if (got <= 0) return close(connection);
   }
-  arm(connection, EPOLLIN, EPOLL_CTL_MOD);
+  arm(connection, State::lingering, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-void Connections::close(Connection& connection) {
-  set_state(connection, Connection::State::idle);
+void FastCgiConnections::close(FastCgiConnection& connection) {
+  set_state(connection, State::idle);
   List gone;
   const std::lock_guard lock(mutex_);
   gone.splice(gone.begin(), list_, connection.self_);
   if (list_.empty()) empty_.notify_all();
 }
 
-void Connections::arm(Connection& connection, unsigned events, int operation) {
-  // stop() sets its flag before it looks for idle ones: what it did not see idle sees the flag here.
-  if (connection.state_ == Connection::State::idle && stopping_) return close(connection);
+/// Changing the state is the last touch: the thread that gets the event reads it first.
+void FastCgiConnections::arm(FastCgiConnection& connection, State state, unsigned events, int operation) {
+  const int fd = connection.fd_.get();
   epoll_event event{events | EPOLLRDHUP | EPOLLONESHOT, {.ptr = &connection}};
-  if (epoll_ctl(epoll_.get(), operation, connection.fd_.get(), &event) != 0) close(connection);
+  set_state(connection, state);
+  // stop() sets its flag before it looks for idle ones: what it did not see idle sees the flag here.
+  const bool end_now = state == State::idle && stopping_ && !bytes_wait(fd);
+  if (end_now || epoll_ctl(epoll_.get(), operation, fd, &event) != 0) close(connection);
 }
 
-void Connections::set_state(Connection& connection, Connection::State state) {
-  const bool was_idle = connection.state_.exchange(state) == Connection::State::idle;
-  const bool is_idle = state == Connection::State::idle;
+void FastCgiConnections::set_state(FastCgiConnection& connection, State state) {
+  const bool was_idle = connection.state_.exchange(state) == State::idle;
+  const bool is_idle = state == State::idle;
   if (is_idle && !was_idle) --busy_;
   if (is_idle || !was_idle) return;
   ++busy_;
@@ -196,32 +195,32 @@ void Connections::set_state(Connection& connection, Connection::State state) {
 
 // ---- the watchdog, and the end
 
-void Connections::tick(SteadyTime now) {
+void FastCgiConnections::tick(SteadyTime now) {
   if (paused_until_.load() <= now) {
     paused_until_ = SteadyTime::max();
     --busy_;
     if (!stopping_) arm_listener(EPOLL_CTL_MOD);
   }
   const std::lock_guard lock(mutex_);
-  for (Connection& connection : list_) {
+  for (FastCgiConnection& connection : list_) {
     if (connection.deadline_.load() > now) continue;
     connection.deadline_ = SteadyTime::max();
     shutdown(connection.fd_.get(), SHUT_RDWR);
   }
 }
 
-bool Connections::stop(SteadyTime until) {
+bool FastCgiConnections::stop(SteadyTime until) {
   stopping_ = true;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
   std::unique_lock lock(mutex_);
   // A request that has just arrived is served first; the answer closes its connection.
-  for (const Connection& connection : list_)
-    if (connection.state_ == Connection::State::idle && !bytes_wait(connection.fd_.get()))
+  for (const FastCgiConnection& connection : list_)
+    if (connection.state_ == State::idle && !bytes_wait(connection.fd_.get()))
       shutdown(connection.fd_.get(), SHUT_RDWR);
   return empty_.wait_until(lock, until, [this] { return list_.empty(); });
 }
 
-void Connections::end() noexcept {
+void FastCgiConnections::end() noexcept {
   eventfd_write(end_.get(), 1);
 }
 
