@@ -61,16 +61,17 @@ public:
   }
   void change_directory(const char* path) { posix_spawn_file_actions_addchdir_np(&actions_, path); }
 
-  /// 0 or errno.
-  int start(const std::vector<std::string>& argv, char* const* environment, pid_t& pid) {
-    std::vector<char*> arguments = pointers(argv);
+  pid_t start(const std::vector<std::string>& argv, char* const* environment) {
     posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    return posix_spawn(&pid, argv.at(0).c_str(), &actions_, &attributes_, arguments.data(), environment);
+    pid_t pid = 0;
+    const int error =
+        posix_spawn(&pid, argv.at(0).c_str(), &actions_, &attributes_, pointers(argv).data(), environment);
+    if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + argv[0]);
+    return pid;
   }
 
   static std::vector<char*> pointers(const std::vector<std::string>& texts) {
     std::vector<char*> result;
-    result.reserve(texts.size() + 1);
     for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
     result.push_back(nullptr);
     return result;
@@ -81,10 +82,6 @@ private:
   posix_spawnattr_t attributes_{};
 };
 
-std::string described(const char* description) {
-  return description ? description : "unknown";
-}
-
 }  // namespace
 
 std::string Ending::text() const {
@@ -92,19 +89,19 @@ std::string Ending::text() const {
     case Kind::exited:
       return "exit " + std::to_string(code);
     case Kind::signalled:
-      return "signal " + std::to_string(code) + " (" + described(sigdescr_np(code)) + ")";
+      return "signal " + std::to_string(code) + " (" + strsignal(code) + ")";
     case Kind::timed_out:
       return "timeout after " + to_text(timeout);
     case Kind::not_started:
       break;
   }
-  return "cannot start: " + described(strerrordesc_np(code));
+  return std::string("cannot start: ") + strerror(code);
 }
 
 struct Child::State {
   enum class Phase { running, terminating, killed, draining, done };
 
-  Phase phase = Phase::running;
+  Phase phase = Phase::done;
   pid_t pid = 0;
   Fd process;  // a pidfd: readable when the process has ended
   Fd input;
@@ -117,7 +114,8 @@ struct Child::State {
   bool timed_out = false;
   Ending ending;
 
-  int start(const Command& command);
+  ~State() { reap(); }
+  void start(const Command& command);
   void write_input() noexcept;
   void read_output();
   bool has_ended(SteadyTime now);
@@ -126,8 +124,7 @@ struct Child::State {
   void reap() noexcept;
 };
 
-/// 0 or errno.
-int Child::State::start(const Command& command) {
+void Child::State::start(const Command& command) {
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   set_nonblocking(in.write.get(), true);
@@ -138,17 +135,13 @@ int Child::State::start(const Command& command) {
   spawn.connect(out.write.get(), STDERR_FILENO);
   spawn.change_directory("/");
   known_pids().reserve(known_pids().size() + 1);
-  if (const int error = spawn.start(command.argv, Spawn::pointers(command.environment).data(), pid)) return error;
+  pid = spawn.start(command.argv, Spawn::pointers(command.environment).data());
   known_pids().push_back(pid);
+  phase = Phase::running;
   process = Fd(pidfd_open(pid, 0));
-  if (!process) {
-    const int error = errno;
-    reap();
-    return error;
-  }
+  if (!process) fail_with_errno("cannot watch " + command.argv[0]);
   input = std::move(in.write);
   output = std::move(out.read);
-  return 0;
 }
 
 void Child::State::write_input() noexcept {
@@ -194,7 +187,9 @@ void Child::State::escalate(SteadyTime now) noexcept {
   if (!kill_now) signal_group(SIGCONT);  // a stopped process takes TERM only when it goes on
 }
 
+/// The end of everything that this child still has.
 void Child::State::reap() noexcept {
+  if (phase == Phase::done) return;
   signal_group(SIGKILL);
   while (waitid(P_PID, static_cast<id_t>(pid), nullptr, WEXITED) != 0 && errno == EINTR) continue;
   std::erase(known_pids(), pid);
@@ -212,26 +207,17 @@ Child::Child(const Command& command, SteadyTime now) : state_(std::make_unique<S
   s.ending.timeout = command.timeout;
   if (command.timeout > milliseconds::zero()) s.deadline = now + command.timeout;
   try {
-    s.ending.code = s.start(command);
-  } catch (const std::system_error& e) {
-    s.ending.code = e.code().value();  // no descriptor for the pipes
-  }
-  if (s.ending.code != 0)
-    s.phase = State::Phase::done;
-  else
+    s.start(command);
     s.write_input();
+  } catch (const std::system_error& e) {
+    s.ending.code = e.code().value();
+    s.reap();
+  }
 }
 
 Child::Child(Child&&) noexcept = default;
-
-Child& Child::operator=(Child&& other) noexcept {
-  std::swap(state_, other.state_);
-  return *this;
-}
-
-Child::~Child() {
-  if (state_ && !done()) state_->reap();
-}
+Child& Child::operator=(Child&&) noexcept = default;
+Child::~Child() = default;
 
 bool Child::done() const noexcept {
   return state_->phase == State::Phase::done;
@@ -291,10 +277,7 @@ pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, i
   spawn.connect(standard_input, STDIN_FILENO);
   spawn.connect(-1, STDOUT_FILENO);
   spawn.connect(standard_error, STDERR_FILENO);
-  pid_t pid = 0;
-  if (const int error = spawn.start(argv, environ, pid))
-    throw std::system_error(error, std::generic_category(), "cannot start " + argv.at(0));
-  return pid;
+  return spawn.start(argv, environ);
 }
 
 }  // namespace alertspool

@@ -11,15 +11,10 @@
 namespace alertspool {
 
 Fd& Fd::operator=(Fd&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-Fd::~Fd() {
+  const int fd = other.release();  // first: it may be this one
   reset();
+  fd_ = fd;
+  return *this;
 }
 
 // close(2) is not repeated on EINTR: Linux has released the descriptor by then.
@@ -27,16 +22,20 @@ void Fd::reset() noexcept {
   if (fd_ >= 0) close(std::exchange(fd_, -1));
 }
 
+void fail_with_errno(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
 Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail_with_errno("cannot make a pipe");
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
 void set_nonblocking(int fd, bool on) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) != 0)
-    throw std::system_error(errno, std::generic_category(), "cannot set O_NONBLOCK");
+    fail_with_errno("cannot set O_NONBLOCK");
 }
 
 bool open_standard_descriptors() noexcept {
@@ -52,12 +51,12 @@ bool open_standard_descriptors() noexcept {
 
 std::string read_file(const std::string& path, std::size_t limit) {
   const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
+  if (!file) fail_with_errno("cannot open " + path);
   std::string content;
   std::array<char, 16384> buffer;
   while (const ssize_t got = read(file.get(), buffer.data(), buffer.size())) {
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw std::system_error(errno, std::generic_category(), "cannot read " + path);
+    if (got < 0) fail_with_errno("cannot read " + path);
     content.append(buffer.data(), static_cast<std::size_t>(got));
     if (content.size() > limit)
       throw std::length_error("cannot read " + path + ": larger than " + std::to_string(limit) + " bytes");

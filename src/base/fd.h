@@ -14,7 +14,7 @@ public:
   explicit Fd(int fd) noexcept : fd_(fd) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Fd& operator=(Fd&& other) noexcept;
-  ~Fd();
+  ~Fd() { reset(); }
 
   int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
@@ -29,6 +29,9 @@ struct Pipe {
   Fd read;
   Fd write;
 };
+
+/// Throws std::system_error for errno: `what`, and why.
+[[noreturn]] void fail_with_errno(const std::string& what);
 
 /// Both ends close-on-exec and blocking. Throws std::system_error.
 Pipe make_pipe();

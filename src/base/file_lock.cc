@@ -8,26 +8,21 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 namespace alertspool {
 namespace {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-[[noreturn]] void fail(const std::string& what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
-
-int interrupt_signal() noexcept {
-  return SIGRTMIN + 3;
-}
-
-bool install_handler() {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};  // no SA_RESTART: interrupting is all that it does
-  if (sigaction(interrupt_signal(), &action, nullptr) != 0) fail("cannot set a signal handler");
-  return true;
+/// Makes it interrupt system calls, and nothing else.
+int interrupt_signal() {
+  static const int prepared = [] {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};  // no SA_RESTART
+    if (sigaction(SIGRTMIN + 3, &action, nullptr) != 0) fail_with_errno("cannot set a signal handler");
+    return SIGRTMIN + 3;
+  }();
+  return prepared;
 }
 
 /// While it lives, this thread's system calls are interrupted (EINTR) from `deadline` on, again every 10 ms: the first
@@ -35,13 +30,11 @@ bool install_handler() {
 class Interrupter {
 public:
   explicit Interrupter(Deadline deadline) {
-    static const bool installed = install_handler();
-    (void)installed;
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = interrupt_signal();
     event._sigev_un._tid = gettid();  // glibc 2.36 has no sigev_notify_thread_id yet
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) fail("cannot make a timer");
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0) fail_with_errno("cannot make a timer");
     const auto first = std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.time_since_epoch()).count();
     const itimerspec when{{0, 10'000'000}, {first / 1'000'000'000, first % 1'000'000'000}};
     timer_settime(timer_, TIMER_ABSTIME, &when, nullptr);
@@ -62,14 +55,14 @@ private:
   sigset_t old_mask_{};
 };
 
-/// fcntl(2) for one byte: 0 or errno.
-int lock_byte(const Fd& file, int command, FileLock::Byte byte, short type) noexcept {
+/// fcntl(2) for one byte; errno says why not.
+bool change_lock(const Fd& file, int command, FileLock::Byte byte, short type) noexcept {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = static_cast<off_t>(byte);
   lock.l_len = 1;
-  return fcntl(file.get(), command, &lock) == 0 ? 0 : errno;
+  return fcntl(file.get(), command, &lock) == 0;
 }
 
 Fd open_or_make(const std::string& path, mode_t mode) {
@@ -78,56 +71,43 @@ Fd open_or_make(const std::string& path, mode_t mode) {
   if (file || errno != ENOENT) return file;
   file = Fd(open(path.c_str(), kFlags | O_CREAT | O_EXCL, mode));
   if (!file && errno == EEXIST) return Fd(open(path.c_str(), kFlags));  // somebody else was faster
-  if (file && fchmod(file.get(), mode) != 0) fail("cannot set the mode of " + path);
+  if (file && fchmod(file.get(), mode) != 0) fail_with_errno("cannot set the mode of " + path);
   return file;
 }
 
 }  // namespace
 
 FileLock::FileLock(const std::string& path, unsigned mode) : path_(path), file_(open_or_make(path, mode)) {
-  if (!file_) fail("cannot open the lock file " + path);
+  if (!file_) fail_with_errno("cannot open the lock file " + path);
 }
 
 bool FileLock::lock_writer(Deadline deadline) {
   if (!wait_for(Byte::next, deadline)) return false;
-  bool locked = false;
-  try {
-    locked = wait_for(Byte::writer, deadline);
-  } catch (...) {
-    unlock(Byte::next);
-    throw;
-  }
-  unlock(Byte::next);
-  return locked;
-}
-
-void FileLock::unlock_writer() noexcept {
-  unlock(Byte::writer);
-}
-
-bool FileLock::try_lock_deliverer() {
-  return try_lock(Byte::deliverer);
+  const struct Release {
+    FileLock& lock;
+    ~Release() { lock.unlock(Byte::next); }
+  } at_the_end{*this};
+  return wait_for(Byte::writer, deadline);
 }
 
 bool FileLock::try_lock(Byte byte) {
-  errno = lock_byte(file_, F_OFD_SETLK, byte, F_WRLCK);
-  if (errno != 0 && errno != EAGAIN && errno != EACCES) fail("cannot lock " + path_);
-  return errno == 0;
+  if (change_lock(file_, F_OFD_SETLK, byte, F_WRLCK)) return true;
+  if (errno != EAGAIN && errno != EACCES) fail_with_errno("cannot lock " + path_);
+  return false;
 }
 
 bool FileLock::wait_for(Byte byte, Deadline deadline) {
   if (try_lock(byte)) return true;
   const Interrupter interrupter(deadline);
   while (std::chrono::steady_clock::now() < deadline) {
-    errno = lock_byte(file_, F_OFD_SETLKW, byte, F_WRLCK);
-    if (errno == 0) return true;
-    if (errno != EINTR) fail("cannot lock " + path_);
+    if (change_lock(file_, F_OFD_SETLKW, byte, F_WRLCK)) return true;
+    if (errno != EINTR) fail_with_errno("cannot lock " + path_);
   }
   return false;
 }
 
 void FileLock::unlock(Byte byte) noexcept {
-  lock_byte(file_, F_OFD_SETLK, byte, F_UNLCK);
+  change_lock(file_, F_OFD_SETLK, byte, F_UNLCK);
 }
 
 }  // namespace alertspool

@@ -24,10 +24,10 @@ public:
   /// False when the deadline passed first. Throws std::system_error. While it waits it uses the signal SIGRTMIN + 3, in
   /// this thread only.
   bool lock_writer(std::chrono::steady_clock::time_point deadline);
-  void unlock_writer() noexcept;
+  void unlock_writer() noexcept { unlock(Byte::writer); }
 
   /// False when another process holds it. Throws std::system_error.
-  bool try_lock_deliverer();
+  bool try_lock_deliverer() { return try_lock(Byte::deliverer); }
 
 private:
   bool try_lock(Byte byte);

@@ -14,37 +14,18 @@ namespace {
 
 std::atomic<Target> current_target{Target::standard_error};
 
-struct LevelName {
-  const char* text;
-  int priority;
-};
-
-LevelName name_of(Level level) noexcept {
-  switch (level) {
-    case Level::debug:
-      return {"debug", LOG_DEBUG};
-    case Level::info:
-      return {"info", LOG_INFO};
-    case Level::notice:
-      return {"notice", LOG_NOTICE};
-    case Level::warning:
-      return {"warning", LOG_WARNING};
-    case Level::error:
-      break;
-  }
-  return {"error", LOG_ERR};
-}
-
 std::string line_of(Level level, std::string_view event, Pairs pairs) {
-  std::string line = logfmt("level", name_of(level).text) + ' ' + logfmt("event", event);
+  constexpr std::string_view kNames[] = {"debug", "info", "notice", "warning", "error"};
+  std::string line = logfmt("level", kNames[static_cast<int>(level)]) + ' ' + logfmt("event", event);
   for (const Pair& pair : pairs) line += ' ' + logfmt(pair.name, pair.value);
   return line += '\n';
 }
 
 // A log that cannot be written must not stop what it tells about.
 void emit(Level level, const std::string& lines) noexcept {
+  constexpr int kPriorities[] = {LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING, LOG_ERR};
   if (current_target == Target::syslog)
-    ::syslog(name_of(level).priority, "%s", lines.c_str());
+    ::syslog(kPriorities[static_cast<int>(level)], "%s", lines.c_str());
   else
     (void)write_all(STDERR_FILENO, lines);
 }

@@ -11,47 +11,52 @@ unsigned char byte_at(std::string_view bytes, std::size_t i) noexcept {
   return static_cast<unsigned char>(bytes[i]);
 }
 
-bool is_ascii(std::string_view bytes) noexcept {
-  return std::all_of(bytes.begin(), bytes.end(), [](char byte) { return (byte & 0x80) == 0; });
-}
-
-/// One character, or one maximal ill-formed part.
+/// One character, or one maximal ill-formed part, which has no code point.
 struct Sequence {
   std::size_t length;
-  bool valid;
+  std::optional<char32_t> code;
 };
 
 /// The UTF-8 decoder of the WHATWG Encoding Standard, section 8.1.1. REQUIRES: bytes is not empty.
 Sequence first_sequence(std::string_view bytes) noexcept {
   const unsigned char lead = byte_at(bytes, 0);
-  if (lead < 0x80) return {1, true};
-  if (lead < 0xC2 || lead > 0xF4) return {1, false};
+  if (lead < 0x80) return {1, lead};
+  if (lead < 0xC2 || lead > 0xF4) return {1, std::nullopt};
   const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  char32_t code = lead & (0x7FU >> length);
   for (std::size_t i = 1; i < length; ++i) {
-    if (i == bytes.size() || byte_at(bytes, i) < low || byte_at(bytes, i) > high) return {i, false};
+    if (i == bytes.size() || byte_at(bytes, i) < low || byte_at(bytes, i) > high) return {i, std::nullopt};
+    code = code << 6 | (byte_at(bytes, i) & 0x3F);
     low = 0x80;
     high = 0xBF;
   }
-  return {length, true};
+  return {length, code};
 }
 
-template <class Take>
-void for_each_sequence(std::string_view bytes, Take take) {
-  while (!bytes.empty()) {
-    const auto [length, valid] = first_sequence(bytes);
-    take(bytes.substr(0, length), valid);
-    bytes.remove_prefix(length);
+/// Nobody minds these anywhere: printable ASCII but the backslash.
+constexpr auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '\\'; };
+
+/// The text with each sequence that is not plain as `write(out, bytes, code)` puts it.
+template <class Write>
+std::string rewritten(std::string_view text, Write write) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto plain = std::find_if_not(text.begin(), text.end(), is_plain) - text.begin();
+    out.append(text, 0, static_cast<std::size_t>(plain));
+    text.remove_prefix(static_cast<std::size_t>(plain));
+    if (text.empty()) break;
+    const Sequence sequence = first_sequence(text);
+    write(out, text.substr(0, sequence.length), sequence.code);
+    text.remove_prefix(sequence.length);
   }
+  return out;
 }
 
-/// REQUIRES: one valid sequence.
-char32_t code_point(std::string_view sequence) noexcept {
-  constexpr unsigned char kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t code = byte_at(sequence, 0) & kLeadBits[sequence.size()];
-  for (std::size_t i = 1; i < sequence.size(); ++i) code = code << 6 | (byte_at(sequence, i) & 0x3F);
-  return code;
+void append_escaped(std::string& out, std::string_view bytes) {
+  for (const char& byte : bytes) out.append("\\x").append(to_hex({&byte, 1}));
 }
 
 /// C1, U+2028, U+2029, and what Unicode calls Bidi_Control.
@@ -60,17 +65,7 @@ bool is_wide_control(char32_t code) noexcept {
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
-std::string without_controls(std::string_view character) {
-  const char32_t code = code_point(character);
-  const char two_bytes[] = {static_cast<char>(code >> 8), static_cast<char>(code)};
-  if (code == '\n') return "\\n";
-  if (code == '\t') return "\\t";
-  if (code == '\\') return "\\\\";
-  if (code < 0x20 || code == 0x7F) return "\\x" + to_hex(character);
-  if (is_wide_control(code)) return "\\u{" + to_hex({two_bytes, sizeof two_bytes}) + "}";
-  return std::string(character);
-}
-
+/// -1: no hex digit.
 int hex_value(char digit) noexcept {
   if (digit >= '0' && digit <= '9') return digit - '0';
   const int letter = digit | 0x20;
@@ -95,30 +90,32 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string to_valid_utf8(std::string_view bytes, bool* replaced) {
-  if (replaced) *replaced = false;
-  if (is_ascii(bytes)) return std::string(bytes);  // nearly every field of every callback
-  std::string out;
-  out.reserve(bytes.size());
-  for_each_sequence(bytes, [&](std::string_view part, bool valid) {
-    out += valid ? part : "\uFFFD";
-    if (!valid && replaced) *replaced = true;
+  bool all_valid = true;
+  std::string valid = rewritten(bytes, [&](std::string& out, std::string_view part, auto code) {
+    out += code ? part : "\uFFFD";
+    all_valid = all_valid && code;
   });
-  return out;
+  if (replaced) *replaced = !all_valid;
+  return valid;
+}
+
+std::u32string code_points(std::string_view text) {
+  std::u32string codes;
+  while (!text.empty()) {
+    const Sequence sequence = first_sequence(text);
+    codes += sequence.code.value_or(0xFFFD);
+    text.remove_prefix(sequence.length);
+  }
+  return codes;
 }
 
 std::string escape_bytes(std::string_view bytes) {
-  const auto plain = [](char c) { return static_cast<signed char>(c) > 0 && c != '\\'; };
-  if (std::all_of(bytes.begin(), bytes.end(), plain)) return std::string(bytes);
-  std::string out;
-  out.reserve(bytes.size());
-  for_each_sequence(bytes, [&](std::string_view part, bool valid) {
-    if (valid && (part.size() > 1 || plain(part[0]))) {
+  return rewritten(bytes, [](std::string& out, std::string_view part, auto code) {
+    if (!code || *code == 0 || *code == '\\')
+      append_escaped(out, part);
+    else
       out += part;
-    } else {
-      for (const char& byte : part) out.append("\\x").append(to_hex({&byte, 1}));
-    }
   });
-  return out;
 }
 
 std::string unescape_bytes(std::string_view text) {
@@ -134,24 +131,33 @@ std::string unescape_bytes(std::string_view text) {
 }
 
 std::string escape_controls(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for_each_sequence(text, [&](std::string_view part, bool valid) { out += valid ? without_controls(part) : "\uFFFD"; });
-  return out;
+  return rewritten(text, [](std::string& out, std::string_view part, auto code) {
+    if (!code) {
+      out += "\uFFFD";
+    } else if (*code == '\n' || *code == '\t' || *code == '\\') {
+      out.append(1, '\\').append(1, *code == '\n' ? 'n' : *code == '\t' ? 't' : '\\');
+    } else if (*code < 0x20 || *code == 0x7F) {
+      append_escaped(out, part);
+    } else if (is_wide_control(*code)) {
+      const char two_bytes[] = {static_cast<char>(*code >> 8), static_cast<char>(*code)};
+      out.append("\\u{").append(to_hex({two_bytes, sizeof two_bytes})).append("}");
+    } else {
+      out += part;
+    }
+  });
 }
 
 std::string logfmt(std::string_view name, std::string_view value) {
+  constexpr std::string_view kNeedsQuotes = " \"=";
   std::string out = escape_controls(name);
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return c == ' ' || c == '"' || c == '='; }, '_');
+  for (char& c : out) {
+    if (kNeedsQuotes.find(c) != std::string_view::npos) c = '_';
+  }
   out += '=';
   const std::string escaped = escape_controls(value);
-  if (!escaped.empty() && escaped.find_first_of(" \"=") == escaped.npos) return out.append(escaped);
+  if (!escaped.empty() && escaped.find_first_of(kNeedsQuotes) == escaped.npos) return out.append(escaped);
   out += '"';
-  for (const char c : escaped) {
-    if (c == '"') out += '\\';
-    out += c;
-  }
+  for (const char c : escaped) out.append(c == '"' ? "\\" : "").append(1, c);
   return out.append(1, '"');
 }
 
@@ -159,19 +165,14 @@ std::string to_hex(std::string_view bytes) {
   constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string out;
   out.reserve(2 * bytes.size());
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    out += kHexDigits[byte_at(bytes, i) >> 4];
-    out += kHexDigits[byte_at(bytes, i) & 0x0F];
-  }
+  for (const unsigned char byte : bytes) out.append({kHexDigits[byte >> 4], kHexDigits[byte & 0x0F]});
   return out;
 }
 
 std::optional<char> hex_byte(std::string_view digits) noexcept {
   if (digits.size() != 2) return std::nullopt;
-  const int high = hex_value(digits[0]);
-  const int low = hex_value(digits[1]);
-  if (high < 0 || low < 0) return std::nullopt;
-  return static_cast<char>(high << 4 | low);
+  const int byte = hex_value(digits[0]) << 4 | hex_value(digits[1]);
+  return byte < 0 ? std::nullopt : std::optional(static_cast<char>(byte));
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -192,21 +193,15 @@ std::string_view trim(std::string_view text) {
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  const auto [rest, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc() || rest != text.end()) return std::nullopt;
   return number;
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  std::string best;
-  std::size_t smallest = word.size() / 3 + 1;
-  for (const auto& candidate : candidates) {
-    const auto distance = edit_distance(word, candidate);
-    if (distance >= smallest) continue;
-    smallest = distance;
-    best = candidate;
-  }
-  return best;
+  const auto distance = [&](const std::string& candidate) { return edit_distance(word, candidate); };
+  const auto best = std::ranges::min_element(candidates, {}, distance);
+  return best != candidates.end() && distance(*best) <= word.size() / 3 ? *best : "";
 }
 
 }  // namespace alertspool

@@ -14,6 +14,9 @@ namespace alertspool {
 /// Standard's decoder does it. Sets *replaced (when given) to whether anything was.
 std::string to_valid_utf8(std::string_view bytes, bool* replaced = nullptr);
 
+/// Code points of UTF-8; U+FFFD for what is none.
+std::u32string code_points(std::string_view text);
+
 /// Bytes as valid UTF-8 without NUL that unescape_bytes() turns back exactly: backslash, NUL and every byte that is
 /// not part of valid UTF-8 become `\xHH`. Bodies are stored like this.
 std::string escape_bytes(std::string_view bytes);

@@ -17,7 +17,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 std::string to_rfc3339(WallTime time);
 /// Local time with its zone, for people: `2026-11-23 16:06:56 +0800`.
 std::string to_local(WallTime time);
-/// `2026-11-23`, `2026-11-23 16:06[:56]` (local), RFC 3339 with `Z` or an offset; nullopt otherwise.
+/// `2026-11-23`, `2026-11-23 16:06[:56]` (local), RFC 3339 with `Z` or an offset, a blank before it or none;
+/// nullopt otherwise. A leap second is the next minute.
 std::optional<WallTime> parse_time(std::string_view text);
 
 /// `30s`, `10m`, `3d`, `500ms`, `2h`; a unit is required. nullopt otherwise, and on overflow.
@@ -35,8 +36,8 @@ public:
 
 class SystemClock final : public Clock {
 public:
-  WallTime wall() const noexcept override;
-  SteadyTime steady() const noexcept override;
+  WallTime wall() const noexcept override { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
+  SteadyTime steady() const noexcept override { return std::chrono::steady_clock::now(); }
 };
 
 }  // namespace alertspool

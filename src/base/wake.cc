@@ -11,19 +11,16 @@
 namespace alertspool {
 
 WakeReceiver::WakeReceiver(const std::string& path) {
-  const auto fail = [&](int error) {
-    throw std::system_error(error, std::generic_category(), "cannot open the fifo " + path);
-  };
+  const std::string what = "cannot open the fifo " + path;
   constexpr mode_t kMode = 0660;
   const bool made = mkfifo(path.c_str(), kMode) == 0;
-  if (!made && errno != EEXIST) fail(errno);
+  if (!made && errno != EEXIST) fail_with_errno(what);
   // For writing too: a fifo that has a writer never reports end of file.
   fifo_ = Fd(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-  if (!fifo_) fail(errno);
   struct stat status {};
-  if (fstat(fifo_.get(), &status) != 0) fail(errno);
-  if (!S_ISFIFO(status.st_mode)) fail(EEXIST);
-  if (made && fchmod(fifo_.get(), kMode) != 0) fail(errno);  // whatever the umask took away
+  if (!fifo_ || fstat(fifo_.get(), &status) != 0) fail_with_errno(what);
+  if (!S_ISFIFO(status.st_mode)) throw std::system_error(EEXIST, std::generic_category(), what);
+  if (made && fchmod(fifo_.get(), kMode) != 0) fail_with_errno(what);  // whatever the umask took away
 }
 
 void WakeReceiver::drain() noexcept {
