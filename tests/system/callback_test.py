@@ -86,13 +86,6 @@ class Callbacks(unittest.TestCase):
         self.assertEqual(answer.text, "accepted 1")
         self.assertEqual(site.verb("show", 1, "--raw").strip(), body.decode())
 
-    def test_a_receiver_that_was_restarted_loses_no_kept_connection_of_nginx(self):
-        site = Site(self, nginx=True).start()
-        site.accepted(alert())
-        site.stop()
-        site.start()
-        site.accepted(alert())
-
     def test_the_socket_may_be_handed_over_on_standard_input(self):
         site = Site(self, handover=True).start()
         self.assertEqual(site.accepted(alert()), 1)

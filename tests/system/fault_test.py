@@ -105,6 +105,7 @@ class Load:
 
     def __init__(self, site):
         self.site, self.accepted, self.lock, self.goal = site, {}, threading.Lock(), 0
+        self.refused = []
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.work, args=(n,)) for n in range(8)]
 
@@ -120,9 +121,11 @@ class Load:
             except (ConnectionError, FileNotFoundError, TimeoutError):
                 self.stopping.wait(0.005)
                 continue
-            if answer.status == 200:
-                with self.lock:
+            with self.lock:
+                if answer.status == 200:
                     self.accepted[answer.id] = body
+                else:
+                    self.refused.append(answer)
 
     def __enter__(self):
         for thread in self.threads:
@@ -221,6 +224,15 @@ class Stops(unittest.TestCase):
             half.send(FastCgi.begin())
             self.assertEqual(site.stop(), 0)
             self.assertTrue(silent.closed())
+
+    def test_a_restart_on_a_socket_that_stays_fails_no_request_of_nginx(self):
+        site = Site(self, nginx=True, handover=True).start()
+        with Load(site) as load:
+            for _ in range(5):
+                load.more(400)
+                self.assertEqual(site.stop(), 0)
+                site.start(wait=False)
+        self.assertEqual(load.refused, [])
 
     def test_int_stops_too(self):
         site = Site(self).start()

@@ -230,7 +230,7 @@ class Site:
         (self.dir / "runs").mkdir()
         self.syslog = Syslog(self.dir / "log.sock")
         test.addCleanup(self.syslog.stop)
-        self.handover = handover
+        self.handover, self.listener = handover, None
         self.receiver = None
         self.children = []
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("CMS_", "ALERTSPOOL_"))}
@@ -280,11 +280,7 @@ class Site:
         arguments = [PROGRAM, "serve", "--config", str(self.config)]
         stdin = subprocess.DEVNULL
         if self.handover:
-            self.socket.unlink(missing_ok=True)
-            listener = socket.socket(socket.AF_UNIX)
-            listener.bind(str(self.socket))
-            listener.listen(512)
-            stdin = listener
+            stdin = self.listener = self.listener or self.listen()
         with open(self.dir / "log", "ab") as log:
             self.receiver = subprocess.Popen(arguments, stdin=stdin, stdout=log, stderr=log, env=self.environment,
                                              cwd="/", **options)
@@ -292,6 +288,14 @@ class Site:
         if wait:
             eventually(self.answers, lambda: f"receiver answers\n{self.log()}")
         return self
+
+    def listen(self):
+        """A socket that outlives receivers, as systemd or spawn-fcgi holds it."""
+        listener = socket.socket(socket.AF_UNIX)
+        self.test.addCleanup(listener.close)
+        listener.bind(str(self.socket))
+        listener.listen(512)
+        return listener
 
     def answers(self):
         if self.receiver.poll() is not None:
