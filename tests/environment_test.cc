@@ -133,10 +133,6 @@ TEST(Environment, WritesTheSendersTimeInUtc) {
       {0, "1970-01-01T00:00:00.000Z"},
       {1582970400007, "2020-02-29T10:00:00.007Z"},
       {253402300799999, "9999-12-31T23:59:59.999Z"},
-      {253402300800000, ""},
-      {-1, ""},
-      {INT64_MAX, ""},
-      {INT64_MIN, ""},
   };
   for (const auto& [time_ms, text] : cases) {
     Alert alert;

@@ -45,9 +45,9 @@ TEST(Json, WritesObjectsAndArrays) {
   EXPECT_EQ(json_array({"[", "{"}), "[[,{]") << "values are passed on as they are";
 }
 
-TEST(Json, KeepsTheFirstOfAFieldThatAppearsTwice) {
+TEST(Json, WritesFieldsInTheirOrder) {
   EXPECT_EQ(json_fields({}), "{}");
-  EXPECT_EQ(json_fields({{"b", "1"}, {"a", "2"}, {"b", "3"}}), R"({"b":"1","a":"2"})");
+  EXPECT_EQ(json_fields({{"b", "1"}, {"a", "\""}}), R"({"b":"1","a":"\""})");
 }
 
 AlertView sample() {

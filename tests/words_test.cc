@@ -1,4 +1,4 @@
-#include "alert/words.h"
+#include "alert/route.h"
 
 #include <gtest/gtest.h>
 

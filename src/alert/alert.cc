@@ -3,14 +3,12 @@
 #include "alert/decode.h"
 #include "alert/digest.h"
 #include "base/text.h"
+#include "base/time.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace alertspool {
 namespace {
-
-constexpr std::int64_t kEndOfYear9999 = 253'402'300'799'999;
 
 /// With its length in front: nothing that a sender can write makes two different lists read the same.
 void append_text(std::string& out, std::string_view text) {
@@ -54,7 +52,7 @@ std::string alarm_of(const Alert& alert) {
   for (const auto part : parts) append_text(identity, part);
   append_text(identity, value("userId"));
   if (alert.dimensions.empty()) append_text(identity, value("dimensions"));
-  append_sorted(identity, alert.dimensions, [](auto, auto value) { return value == "null"; });
+  append_sorted(identity, alert.dimensions, [](auto, auto text) { return text == "null"; });
   return sha256_hex(identity).substr(0, 16);
 }
 
@@ -65,29 +63,25 @@ std::string_view severity_of(const Alert& alert) noexcept {
 }
 
 /// `20210224T011113.709+0800`
-std::optional<std::int64_t> parse_event_time(std::string_view text) {
-  if (text.size() != 24 || text[8] != 'T' || text[15] != '.' || (text[19] != '+' && text[19] != '-')) return {};
-  bool ok = true;
-  const auto number = [&](std::size_t at, std::size_t count, unsigned limit) {
-    const auto value = parse_number(text.substr(at, count));
-    ok = ok && value && *value <= limit;
-    return static_cast<int>(ok ? *value : 0);
-  };
-  const auto date = std::chrono::year(number(0, 4, 9999)) / number(4, 2, 12) / number(6, 2, 31);
-  const int seconds = number(9, 2, 23) * 3600 + number(11, 2, 59) * 60 + number(13, 2, 60);
-  const int ahead = (number(20, 2, 23) * 3600 + number(22, 2, 59) * 60) * (text[19] == '+' ? 1 : -1);
-  const int fraction = number(16, 3, 999);
-  if (!ok || !date.ok()) return {};
-  const std::int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return (days * 86'400 + seconds - ahead) * 1000 + fraction;
+std::optional<milliseconds> parse_event_time(std::string_view text) {
+  if (text.size() != 24 || text[8] != 'T' || (text[19] != '+' && text[19] != '-')) return std::nullopt;
+  std::string rfc3339(text);
+  for (const std::size_t at : {13, 11}) rfc3339.insert(at, ":");
+  for (const std::size_t at : {6, 4}) rfc3339.insert(at, "-");
+  const auto time = parse_time(rfc3339);
+  return time ? std::optional(time->time_since_epoch()) : std::nullopt;
 }
 
 std::optional<std::int64_t> time_of(const Alert& alert) {
   constexpr std::uint64_t kFirstMilliseconds = 100'000'000'000;  // as seconds it would be in the year 5138
-  const auto number = parse_number(value_of(alert.fields, "timestamp"));
-  if (!number) return parse_event_time(value_of(alert.fields, "eventTime"));
-  if (*number > kEndOfYear9999) return std::nullopt;
-  return static_cast<std::int64_t>(*number < kFirstMilliseconds ? *number * 1000 : *number);
+  constexpr std::uint64_t kEndOfYear9999 = 253'402'300'799'999;
+  auto ms = parse_number(value_of(alert.fields, "timestamp"));
+  if (ms && *ms < kFirstMilliseconds) *ms *= 1000;
+  if (!ms) {
+    const auto event = parse_event_time(value_of(alert.fields, "eventTime"));
+    if (event && event->count() >= 0) ms = event->count();
+  }
+  return ms && *ms <= kEndOfYear9999 ? ms : std::nullopt;
 }
 
 }  // namespace

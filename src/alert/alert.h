@@ -47,7 +47,7 @@ bool fires(const Alert& alert) noexcept;
 /// metricName + dimensions; for events userId + product + name + resourceId; with none of these the digest: a lane of
 /// its own. Absent and `null` are the same.
 /// Time: `timestamp` in seconds or milliseconds (below 10^11 it is seconds), or an event's `eventTime`
-/// (`20210224T011113.709+0800`); nothing beyond the year 9999.
+/// (`20210224T011113.709+0800`); nothing outside the years 1970 to 9999.
 Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8);
 
 /// The value that `FIELD` names in `match`, `list --match` and logs: a field of the sender, `severity`,

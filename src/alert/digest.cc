@@ -5,25 +5,23 @@
 #include <nettle/memops.h>
 #include <nettle/sha2.h>
 
-#include <array>
-
 namespace alertspool {
 namespace {
 
-std::array<std::uint8_t, SHA256_DIGEST_SIZE> sha256(std::string_view bytes) noexcept {
-  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
+/// The digest's bytes.
+std::string sha256(std::string_view bytes) {
+  std::uint8_t digest[SHA256_DIGEST_SIZE];
   sha256_ctx context;
   sha256_init(&context);
   sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
-  sha256_digest(&context, digest.size(), digest.data());
-  return digest;
+  sha256_digest(&context, sizeof digest, digest);
+  return {digest, digest + sizeof digest};
 }
 
 }  // namespace
 
 std::string sha256_hex(std::string_view bytes) {
-  const auto digest = sha256(bytes);
-  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return to_hex(sha256(bytes));
 }
 
 bool equal_secrets(std::string_view a, std::string_view b) {

@@ -1,12 +1,11 @@
 #include "alert/environment.h"
 
+#include "base/time.h"
+
 #include <algorithm>
-#include <ctime>
-#include <optional>
 #include <unordered_set>
 
 namespace alertspool {
-
 namespace {
 
 constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -24,17 +23,6 @@ std::string_view cut(std::string_view value, std::size_t room) {
   if (value.size() <= room) return value;
   while (room > 0 && (value[room] & 0xC0) == 0x80) --room;
   return value.substr(0, room);
-}
-
-std::string rfc3339(std::optional<std::int64_t> time_ms) {
-  constexpr std::int64_t kYear10000 = 253'402'300'800'000;
-  if (!time_ms || *time_ms < 0 || *time_ms >= kYear10000) return {};
-  const std::time_t seconds = *time_ms / 1000;
-  std::tm utc{};
-  char text[sizeof "9999-12-31T23:59:59"];
-  const auto length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &utc));
-  const auto fraction = std::to_string(1000 + *time_ms % 1000).substr(1);
-  return std::string(text, length) + "." + fraction + "Z";
 }
 
 /// The variables so far, and the room that is left for more.
@@ -112,7 +100,7 @@ std::vector<std::string> environment(const Stored& stored, const Attempt& attemp
   variables.set("ALERTSPOOL_ACTION", attempt.action);
   variables.set("ALERTSPOOL_ATTEMPT", std::to_string(attempt.number));
   variables.set("ALERTSPOOL_RECEIVED", stored.received);
-  variables.set("ALERTSPOOL_TIME", rfc3339(alert.time_ms));
+  variables.set("ALERTSPOOL_TIME", alert.time_ms ? to_rfc3339(WallTime(milliseconds(*alert.time_ms))) : "");
   variables.set("ALERTSPOOL_ALARM", alert.alarm);
   variables.set("ALERTSPOOL_SEVERITY", alert.severity);
   variables.set("ALERTSPOOL_REMOTE_ADDR", alert.origin.remote_addr);
@@ -124,16 +112,16 @@ std::vector<std::string> environment(const Stored& stored, const Attempt& attemp
 }
 
 std::string upper_snake(std::string_view name) {
-  const auto small = [](char c) { return c >= 'a' && c <= 'z'; };
-  const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   std::string snake;
-  char before = '_';
+  bool before_capital = false;  // a small letter or a digit, which a capital after it is parted from
   for (const char c : name) {
-    if (!small(c) && !capital(c) && !digit(c) && c != '_') return {};
-    if (capital(c) && (small(before) || digit(before))) snake += '_';
-    snake += small(c) ? static_cast<char>(c - 'a' + 'A') : c;
-    before = c;
+    const bool small = c >= 'a' && c <= 'z';
+    const bool capital = c >= 'A' && c <= 'Z';
+    const bool digit = c >= '0' && c <= '9';
+    if (!small && !capital && !digit && c != '_') return {};
+    if (capital && before_capital) snake += '_';
+    snake += small ? static_cast<char>(c - 'a' + 'A') : c;
+    before_capital = small || digit;
   }
   return snake;
 }

@@ -39,7 +39,7 @@ std::vector<std::string> base_environment(const char* const* own);
 /// `base` as it is, then ALERTSPOOL_*, then CMS_* (documented fields, dimensions, other fields); each name once, the
 /// first wins. Names of the sender cannot leave their prefix: CMS_, CMS_DIMENSION_, and ALERTSPOOL_URL_ for the URL.
 /// Documented fields and ALERTSPOOL_* other than ALERTSPOOL_URL_* are always set, empty for absent and `null`;
-/// ALERTSPOOL_TEST is 1 or 0; ALERTSPOOL_TIME is empty outside the years 1970 to 9999.
+/// ALERTSPOOL_TEST is 1 or 0.
 /// Values are cut at NUL and at the limits (on a UTF-8 boundary), and variables without room are left out; both are
 /// named, blanks between, in ALERTSPOOL_TRUNCATED, the last variable, which ends in ` ...` when they are too many.
 /// `signature` and tokens' secrets are never in it.

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,9 +14,15 @@ using Field = std::pair<std::string, std::string>;
 using Fields = std::vector<Field>;
 
 /// The first value of that name; nullptr when there is none.
-const std::string* find(const Fields& fields, std::string_view name) noexcept;
+inline const std::string* find(const Fields& fields, std::string_view name) noexcept {
+  const auto found = std::ranges::find(fields, name, &Field::first);
+  return found == fields.end() ? nullptr : &found->second;
+}
 
 /// The first value of that name; empty when it is absent or CloudMonitor's way of saying absent, the text `null`.
-std::string_view value_of(const Fields& fields, std::string_view name) noexcept;
+inline std::string_view value_of(const Fields& fields, std::string_view name) noexcept {
+  const std::string* value = find(fields, name);
+  return value && *value != "null" ? std::string_view(*value) : std::string_view();
+}
 
 }  // namespace alertspool

@@ -1,5 +1,5 @@
 /// JSON for people's scripts: the objects of `list --json`, `show --json`, `explain --json` and a command's standard
-/// input. The only file that writes JSON.
+/// input. Its source is the only file that reads or writes JSON.
 
 #pragma once
 
@@ -19,8 +19,7 @@ using JsonMember = std::pair<std::string, std::string>;
 std::string json_string(std::string_view text);  ///< quoted; invalid UTF-8 becomes U+FFFD
 std::string json_object(const std::vector<JsonMember>& members);
 std::string json_array(const std::vector<std::string>& values);
-/// {"n":"v",...}; of a name that appears twice the first.
-std::string json_fields(const Fields& fields);
+std::string json_fields(const Fields& fields);  ///< {"name":"value",...}; REQUIRES: each name once
 
 /// The state of a delivery as `show` prints it.
 struct DeliveryView {

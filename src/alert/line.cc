@@ -5,7 +5,6 @@
 #include <algorithm>
 
 namespace alertspool {
-
 namespace {
 
 constexpr std::string_view kCut = " truncated=1";

@@ -12,6 +12,10 @@
 
 namespace alertspool {
 
+/// Words as a shell splits them: blanks separate; '...' is literal; "..." with \" \\ \$ \` ; backslash quotes one
+/// character. Nothing is expanded. The string is why not: `unclosed '"'`, `backslash at the end`.
+std::variant<std::vector<std::string>, std::string> split_words(std::string_view line);
+
 /// One line of `match`.
 struct Match {
   std::string field;
@@ -20,16 +24,15 @@ struct Match {
   std::string text{};                 ///< the line as it was written
 };
 
-/// `severity CRITICAL 'two words' !INFO`, split like a shell splits words; `!''` excludes the empty value. The string
-/// is why not: no field, no glob, an unclosed quote.
+/// `severity CRITICAL 'two words' !INFO`; `!''` excludes the empty value. The string is why not.
 std::variant<Match, std::string> parse_match(std::string_view line);
 
-bool matches(const Match& match, const Alert& alert) noexcept;
+bool matches(const Match& match, const Alert& alert);
 
 /// Shell glob over the whole text: `*`, `?`, `[a-z]`, `[!a]`, backslash quotes; a bracket that is never closed is just
 /// the character. Case counts. At most the product of both lengths, never recursive. `?` and brackets take one UTF-8
 /// character.
-bool glob_matches(std::string_view glob, std::string_view text) noexcept;
+bool glob_matches(std::string_view glob, std::string_view text);
 
 /// One action as far as choosing it goes.
 struct Route {

@@ -58,9 +58,10 @@ std::optional<WallTime> parse_time(std::string_view text) {
   const std::string terminated(text);
   const char* rest = terminated.c_str();
   std::tm fields{};
-  // Of this width and no other: strptime(3) takes `1` for %d, and blanks before it.
-  const auto read = [&](const char* format, std::ptrdiff_t width) {
-    const bool ok = strptime(rest, format, &fields) == rest + width;
+  // Of this width and no other, blanks only in front: strptime(3) takes `1` for %d, and blanks before it.
+  const auto read = [&](const char* format, std::size_t width) {
+    const bool ok = strptime(rest, format, &fields) == rest + width &&
+                    std::string_view(rest + 1, width - 1).find_first_of(" \t\r\n\f\v") == std::string_view::npos;
     if (ok) rest += width;
     return ok;
   };

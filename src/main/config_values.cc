@@ -1,6 +1,5 @@
 #include "main/config_values.h"
 
-#include "alert/words.h"
 #include "base/fd.h"
 #include "base/text.h"
 
