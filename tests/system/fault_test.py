@@ -365,7 +365,8 @@ class Spool(unittest.TestCase):
             body = alert()
             answer = site.post(body)
             self.assertEqual(answer.status, 503)
-            self.assertEqual(FastCgi(site.socket).ask(method="GET").status, 503)
+            with FastCgi(site.socket) as probe:
+                self.assertEqual(probe.ask(method="GET").status, 503)
             filler.unlink()
             eventually(lambda: site.post(body).status == 200, lambda: f"healed\n{site.log()}")
             site.stop()

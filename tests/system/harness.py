@@ -88,7 +88,11 @@ class FastCgi:
     def __init__(self, path, timeout=10):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+        try:
+            self.socket.connect(str(path))
+        except OSError:
+            self.socket.close()
+            raise
 
     @staticmethod
     def record(kind, content=b"", request_id=1):
@@ -380,11 +384,12 @@ class Site:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def http(self, method="POST", body=None, query="", content_type=FORM, headers=None, timeout=10):
+    def http(self, method="POST", body=None, query="", content_type=FORM, headers=None, timeout=10,
+             path="/cloudmonitor"):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             headers = {**({"Content-Type": content_type} if body is not None else {}), **(headers or {})}
-            connection.request(method, "/cloudmonitor" + (f"?{query}" if query else ""), body, headers)
+            connection.request(method, path + (f"?{query}" if query else ""), body, headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read().decode())
         finally:
