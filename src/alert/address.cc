@@ -9,6 +9,12 @@
 namespace alertspool {
 namespace {
 
+constexpr std::string_view kIntl[] = {"47.74.206.0/26", "47.74.206.64/26", "47.74.206.128/26", "47.74.206.192/26",
+                                      "8.222.159.116"};
+constexpr std::string_view kChina[] = {"106.11.225.0/24", "106.11.226.0/24",  "106.11.227.0/24",
+                                       "106.11.242.0/24", "106.11.167.0/24",  "106.11.245.0/24",
+                                       "59.82.0.0/16",    "203.119.128.0/17", "121.41.9.246"};
+
 constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
 /// Without the bits behind `length`.
@@ -35,10 +41,9 @@ std::optional<Address> parse_address(std::string_view text) {
     address.v4 = true;
   } else if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) != 1) {
     return std::nullopt;
-  } else if (std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) {
-    Address unmapped{true, {}};
-    std::copy(address.bytes.begin() + kMapped.size(), address.bytes.end(), unmapped.bytes.begin());
-    return unmapped;
+  } else if (std::ranges::equal(kMapped, std::span(address.bytes).first<kMapped.size()>())) {
+    const auto& bytes = address.bytes;
+    return Address{true, {bytes[12], bytes[13], bytes[14], bytes[15]}};
   }
   return address;
 }
@@ -66,22 +71,13 @@ std::variant<Prefix, std::string> parse_prefix(std::string_view text) {
   return "host bits are set; " + network.text() + "/" + std::to_string(prefix.length) + " was probably meant";
 }
 
-const std::vector<Preset>& presets() noexcept {
-  static const std::vector<Preset> presets = {
-      {"cloudmonitor-intl",
-       "2024",
-       {"47.74.206.0/26", "47.74.206.64/26", "47.74.206.128/26", "47.74.206.192/26", "8.222.159.116"}},
-      {"cloudmonitor-china",
-       "2026",
-       {"106.11.225.0/24", "106.11.226.0/24", "106.11.227.0/24", "106.11.242.0/24", "106.11.167.0/24",
-        "106.11.245.0/24", "59.82.0.0/16", "203.119.128.0/17", "121.41.9.246"}}};
-  return presets;
+std::span<const Preset> presets() noexcept {
+  static constexpr Preset kPresets[] = {{"cloudmonitor-intl", "2024", kIntl}, {"cloudmonitor-china", "2026", kChina}};
+  return kPresets;
 }
 
-const std::vector<std::string_view>& default_prefixes() noexcept {
-  static const std::vector<std::string_view> prefixes = {"47.74.206.0/26", "47.74.206.64/26", "47.74.206.128/26",
-                                                         "47.74.206.192/26"};
-  return prefixes;
+std::span<const std::string_view> default_prefixes() noexcept {
+  return std::span(kIntl).first<4>();
 }
 
 }  // namespace alertspool

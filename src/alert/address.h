@@ -6,10 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 namespace alertspool {
 
@@ -39,11 +39,11 @@ std::variant<Prefix, std::string> parse_prefix(std::string_view text);
 struct Preset {
   std::string_view name;  ///< `cloudmonitor-intl`, `cloudmonitor-china`
   std::string_view date;  ///< of the vendor's page, `2024`
-  std::vector<std::string_view> prefixes;
+  std::span<const std::string_view> prefixes;
 };
-const std::vector<Preset>& presets() noexcept;
+std::span<const Preset> presets() noexcept;
 
 /// The documented four /26 blocks of 2021, allowed when nothing is configured.
-const std::vector<std::string_view>& default_prefixes() noexcept;
+std::span<const std::string_view> default_prefixes() noexcept;
 
 }  // namespace alertspool

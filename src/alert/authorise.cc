@@ -25,18 +25,16 @@ const char* name_of(Refusal refusal) noexcept {
 }
 
 Query parse_query(std::string_view query_string) {
-  Query query;
   auto result = decode_form(query_string);
   auto* decoded = std::get_if<Decoded>(&result);
+  Query query;
   query.too_long = !decoded;
   if (!decoded) return query;
-  for (auto& parameter : decoded->pairs) {
-    if (parameter.first != "token") {
-      query.parameters.push_back(std::move(parameter));
-    } else if (!query.has_token) {
-      query.has_token = true;
-      query.secret = std::move(parameter.second);
-    }
+  for (auto& [name, value] : decoded->pairs) {
+    if (name != "token")
+      query.parameters.emplace_back(std::move(name), std::move(value));
+    else if (!std::exchange(query.has_token, true))
+      query.secret = std::move(value);
   }
   return query;
 }
@@ -45,45 +43,34 @@ Verdict authorise(const Access& access, std::string_view remote_addr, const Quer
   const auto address = parse_address(remote_addr);
   const std::string text = address ? address->text() : std::string(remote_addr);
   const auto contains = [&](const Prefix& prefix) { return address && prefix.contains(*address); };
-  Verdict verdict;
-  if (std::any_of(access.allow.begin(), access.allow.end(), contains)) {
-    verdict = authorise_token(access, query);
-  } else if (address) {
-    verdict.refusal = Refusal::address;
-    verdict.reason = "address " + text + " is in no allow prefix; allow = " + text + " would let it in";
-  } else {
-    verdict.refusal = Refusal::address;
-    verdict.reason = "`" + text + "` is no IP address; the web server must set REMOTE_ADDR to the sender's";
+  if (std::ranges::none_of(access.allow, contains)) {
+    const std::string reason =
+        address ? "address " + text + " is in no allow prefix; allow = " + text + " would let it in"
+                : "`" + text + "` is no IP address; the web server must set REMOTE_ADDR to the sender's";
+    return {Refusal::address, reason, "", text};
   }
+  Verdict verdict = authorise_token(access, query);
   verdict.address = text;
   return verdict;
 }
 
 Verdict authorise_token(const Access& access, const Query& query) {
-  Verdict verdict;
-  const Token* token = find_token(access, query);
-  if (token) verdict.token = token->name;
-  if (!query.too_long && (token || access.tokens.empty())) return verdict;
-  verdict.refusal = Refusal::token;
-  if (query.too_long) {
-    verdict.reason = "more than " + std::to_string(kMaxFields) + " parameters in the callback URL";
-  } else if (query.has_token) {
-    verdict.reason = "the token in the callback URL is not in token-file; a secret of token-file would let it in";
-  } else {
-    verdict.reason = "no token in the callback URL; ?token=SECRET with a secret of token-file would let it in";
-  }
-  return verdict;
+  const auto refused = [](std::string reason) { return Verdict{Refusal::token, std::move(reason), "", ""}; };
+  if (query.too_long) return refused("more than " + std::to_string(kMaxFields) + " parameters in the callback URL");
+  if (access.tokens.empty()) return {};
+  if (const Token* token = find_token(access, query)) return {Refusal::none, "", token->name, ""};
+  return refused(query.has_token
+                     ? "the token in the callback URL is not in token-file; a secret of token-file would let it in"
+                     : "no token in the callback URL; ?token=SECRET with a secret of token-file would let it in");
 }
 
 Verdict authorise_account(const Access& access, const Fields& fields) {
   const std::string user_id(value_of(fields, "userId"));
-  const auto& known = access.user_ids;
-  Verdict verdict;
-  if (known.empty() || std::find(known.begin(), known.end(), user_id) != known.end()) return verdict;
-  verdict.refusal = Refusal::account;
-  verdict.reason = user_id.empty() ? "no userId in the callback; without any user-id line it would be let in"
-                                   : "account " + user_id + " is not listed; user-id = " + user_id + " would let it in";
-  return verdict;
+  if (access.user_ids.empty() || std::ranges::count(access.user_ids, user_id) > 0) return {};
+  return {Refusal::account,
+          user_id.empty() ? "no userId in the callback; without any user-id line it would be let in"
+                          : "account " + user_id + " is not listed; user-id = " + user_id + " would let it in",
+          "", ""};
 }
 
 }  // namespace alertspool

@@ -33,12 +33,12 @@ public:
   }
 
   /// A variable that is always set; there is room for its name.
-  void set(std::string name, std::string_view value) {
+  void set(const std::string& name, std::string_view value) {
     if (!names_.insert(name).second) return;
     const auto kept = cut(value, std::min(left_, kMaxVariable - name.size() - 1));
     if (kept.size() < value.size()) note(name);
     spend(kept.size());
-    all_.push_back(name.append("=").append(kept));
+    all_.push_back((name + "=").append(kept));
   }
 
   /// Those that the sender named, as far as there is room; a name that is no variable's is passed over.
@@ -52,7 +52,7 @@ public:
         note(name);
       } else {
         spend(bare + kOverhead);
-        set(name, value == "null" ? std::string_view() : value);
+        set(name, value == "null" ? "" : value);
       }
     }
   }
