@@ -1,7 +1,6 @@
 #include "alert/alert.h"
 
 #include "alert/decode.h"
-#include "alert/digest.h"
 #include "shared_data.h"
 
 #include <gtest/gtest.h>

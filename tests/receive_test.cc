@@ -1,6 +1,5 @@
 #include "web/receive.h"
 
-#include "alert/digest.h"
 
 #include <gtest/gtest.h>
 

@@ -1,14 +1,26 @@
 #include "alert/alert.h"
 
 #include "alert/decode.h"
-#include "alert/digest.h"
 #include "base/text.h"
 #include "base/time.h"
+
+#include <nettle/memops.h>
+#include <nettle/sha2.h>
 
 #include <algorithm>
 
 namespace alertspool {
 namespace {
+
+/// SHA-256, the bytes of it.
+std::string sha256(std::string_view bytes) {
+  std::uint8_t digest[SHA256_DIGEST_SIZE];
+  sha256_ctx context;
+  sha256_init(&context);
+  sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+  sha256_digest(&context, sizeof digest, digest);
+  return {digest, digest + sizeof digest};
+}
 
 /// With its length in front: nothing that a sender can write makes two different lists read the same.
 void append_text(std::string& out, std::string_view text) {
@@ -86,13 +98,21 @@ std::optional<std::int64_t> time_of(const Alert& alert) {
 
 }  // namespace
 
-const std::vector<std::string_view>& documented_fields() noexcept {
-  static const std::vector<std::string_view> names = {
+std::string sha256_hex(std::string_view bytes) {
+  return to_hex(sha256(bytes));
+}
+
+bool equal_secrets(std::string_view a, std::string_view b) {
+  return memeql_sec(sha256(a).data(), sha256(b).data(), SHA256_DIGEST_SIZE) != 0;
+}
+
+std::span<const std::string_view> documented_fields() noexcept {
+  static constexpr std::string_view kNames[] = {
       "alertState", "triggerLevel",     "alertName", "instanceName",    "metricName", "curValue",
       "unit",       "expression",       "lastTime",  "preTriggerLevel", "dimensions", "namespace",
       "ruleId",     "metricProject",    "userId",    "rawMetricName",   "transId",    "timestamp",
       "groupId",    "productGroupName", "regionId",  "regionName"};
-  return names;
+  return kNames;
 }
 
 bool clears(const Alert& alert) noexcept {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,7 @@ struct Alert {
 };
 
 /// Names of the documented fields, in the order in which the log line shows them. `signature` is not among them.
-const std::vector<std::string_view>& documented_fields() noexcept;
+std::span<const std::string_view> documented_fields() noexcept;
 
 /// True for alertState=OK: the only state that ends an alarm. INSUFFICIENT_DATA and unknown states do not.
 bool clears(const Alert& alert) noexcept;
@@ -49,6 +50,11 @@ bool fires(const Alert& alert) noexcept;
 /// Time: `timestamp` in seconds or milliseconds (below 10^11 it is seconds), or an event's `eventTime`
 /// (`20210224T011113.709+0800`); nothing outside the years 1970 to 9999.
 Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8);
+
+/// SHA-256 in lower-case hex.
+std::string sha256_hex(std::string_view bytes);
+/// Takes the same time wherever two secrets differ, and however long they are apart from hashing them.
+bool equal_secrets(std::string_view a, std::string_view b);
 
 /// The value that `FIELD` names in `match`, `list --match` and logs: a field of the sender, `severity`,
 /// `dimension.NAME`, `url.NAME`, `remoteAddr`, `token`. Empty when absent or `null`.

@@ -1,7 +1,7 @@
 #include "alert/authorise.h"
 
+#include "alert/alert.h"
 #include "alert/decode.h"
-#include "alert/digest.h"
 
 #include <algorithm>
 

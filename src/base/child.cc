@@ -32,55 +32,44 @@ std::vector<pid_t>& known_pids() {
   return pids;
 }
 
-/// How posix_spawn(3) makes a process: no signal masked or ignored, no descriptor above 2.
-class Spawn {
-public:
-  explicit Spawn(short flags) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    sigset_t signals;
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes_, &signals);
-    sigfillset(&signals);
-    posix_spawnattr_setsigdefault(&attributes_, &signals);
-    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-  }
-  Spawn(const Spawn&) = delete;
-  Spawn& operator=(const Spawn&) = delete;
-  ~Spawn() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  result.reserve(texts.size() + 1);
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
 
-  /// `source` (-1: /dev/null) as descriptor `target`.
-  void connect(int source, int target) {
-    if (source < 0)
-      posix_spawn_file_actions_addopen(&actions_, target, "/dev/null", O_RDWR, 0);
+/// posix_spawn(3) with no signal masked or ignored, `descriptors` (-1: /dev/null) as 0 to 2 and no others, in
+/// `directory` or, when null, in ours.
+pid_t spawn(const std::vector<std::string>& argv, char* const* environment, const std::array<int, 3>& descriptors,
+            int flags, const char* directory) {
+  const std::vector<char*> arguments = pointers(argv);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (int target = 0; target <= 2; ++target) {
+    if (const int source = descriptors[static_cast<std::size_t>(target)]; source < 0)
+      posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_RDWR, 0);
     else
-      posix_spawn_file_actions_adddup2(&actions_, source, target);
+      posix_spawn_file_actions_adddup2(&actions, source, target);
   }
-  void change_directory(const char* path) { posix_spawn_file_actions_addchdir_np(&actions_, path); }
-
-  pid_t start(const std::vector<std::string>& argv, char* const* environment) {
-    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    pid_t pid = 0;
-    const int error =
-        posix_spawn(&pid, argv.at(0).c_str(), &actions_, &attributes_, pointers(argv).data(), environment);
-    if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + argv[0]);
-    return pid;
-  }
-
-  static std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
-    result.push_back(nullptr);
-    return result;
-  }
-
-private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
+  if (directory) posix_spawn_file_actions_addchdir_np(&actions, directory);
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  sigemptyset(&signals);
+  posix_spawnattr_setsigmask(&attributes, &signals);
+  sigfillset(&signals);
+  posix_spawnattr_setsigdefault(&attributes, &signals);
+  posix_spawnattr_setflags(&attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, argv.at(0).c_str(), &actions, &attributes, arguments.data(), environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + argv[0]);
+  return pid;
+}
 
 }  // namespace
 
@@ -129,13 +118,9 @@ void Child::State::start(const Command& command) {
   Pipe out = make_pipe();
   set_nonblocking(in.write.get(), true);
   set_nonblocking(out.read.get(), true);
-  Spawn spawn(POSIX_SPAWN_SETPGROUP);
-  spawn.connect(in.read.get(), STDIN_FILENO);
-  spawn.connect(out.write.get(), STDOUT_FILENO);
-  spawn.connect(out.write.get(), STDERR_FILENO);
-  spawn.change_directory("/");
   known_pids().reserve(known_pids().size() + 1);
-  pid = spawn.start(command.argv, Spawn::pointers(command.environment).data());
+  pid = spawn(command.argv, pointers(command.environment).data(), {in.read.get(), out.write.get(), out.write.get()},
+              POSIX_SPAWN_SETPGROUP, "/");
   known_pids().push_back(pid);
   phase = Phase::running;
   process = Fd(pidfd_open(pid, 0));
@@ -180,11 +165,16 @@ void Child::State::signal_group(int signal) const noexcept {
 }
 
 void Child::State::escalate(SteadyTime now) noexcept {
-  const bool kill_now = phase != Phase::running;
-  phase = kill_now ? Phase::killed : Phase::terminating;
-  deadline = kill_now ? SteadyTime::max() : now + kGrace;
-  signal_group(kill_now ? SIGKILL : SIGTERM);
-  if (!kill_now) signal_group(SIGCONT);  // a stopped process takes TERM only when it goes on
+  if (phase == Phase::running) {
+    phase = Phase::terminating;
+    deadline = now + kGrace;
+    signal_group(SIGTERM);
+    signal_group(SIGCONT);  // a stopped process takes TERM only when it goes on
+  } else {
+    phase = Phase::killed;
+    deadline = SteadyTime::max();
+    signal_group(SIGKILL);
+  }
 }
 
 /// The end of everything that this child still has.
@@ -273,11 +263,7 @@ void reap_strangers() noexcept {
 }
 
 pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error) {
-  Spawn spawn(POSIX_SPAWN_SETSID);
-  spawn.connect(standard_input, STDIN_FILENO);
-  spawn.connect(-1, STDOUT_FILENO);
-  spawn.connect(standard_error, STDERR_FILENO);
-  return spawn.start(argv, environ);
+  return spawn(argv, environ, {standard_input, -1, standard_error}, POSIX_SPAWN_SETSID, nullptr);
 }
 
 }  // namespace alertspool

@@ -72,8 +72,8 @@ private:
 void reap_strangers() noexcept;
 
 /// Starts `argv` for good: own session, descriptors as given (-1: /dev/null), standard output on /dev/null, everything
-/// else closed, signals reset, our own environment. For the deliverer, which outlives a CGI request: what the web
-/// server put into the environment (GATEWAY_INTERFACE) is for the caller to take out. Throws std::system_error.
+/// else closed, signals reset, our own directory and environment (what a web server put there is for the caller to take
+/// out). Throws std::system_error.
 pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error);
 
 }  // namespace alertspool

@@ -57,11 +57,8 @@ private:
 
 /// fcntl(2) for one byte; errno says why not.
 bool change_lock(const Fd& file, int command, FileLock::Byte byte, short type) noexcept {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = static_cast<off_t>(byte);
-  lock.l_len = 1;
+  struct flock lock = {
+      .l_type = type, .l_whence = SEEK_SET, .l_start = static_cast<off_t>(byte), .l_len = 1, .l_pid = 0};
   return fcntl(file.get(), command, &lock) == 0;
 }
 

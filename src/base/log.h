@@ -26,21 +26,12 @@ void open(Target target) noexcept;
 
 void write(Level level, std::string_view event, Pairs pairs) noexcept;
 
-inline void info(std::string_view event, Pairs pairs) {
-  write(Level::info, event, pairs);
-}
-inline void notice(std::string_view event, Pairs pairs) {
-  write(Level::notice, event, pairs);
-}
-inline void warning(std::string_view event, Pairs pairs) {
-  write(Level::warning, event, pairs);
-}
-inline void error(std::string_view event, Pairs pairs) {
-  write(Level::error, event, pairs);
-}
+inline constexpr auto info = [](std::string_view event, Pairs pairs) { write(Level::info, event, pairs); };
+inline constexpr auto notice = [](std::string_view event, Pairs pairs) { write(Level::notice, event, pairs); };
+inline constexpr auto warning = [](std::string_view event, Pairs pairs) { write(Level::warning, event, pairs); };
+inline constexpr auto error = [](std::string_view event, Pairs pairs) { write(Level::error, event, pairs); };
 
-/// Collects lines and writes them together: a commit of 64 alerts costs one write, not 64. To syslog, which has no such
-/// thing, each goes at once.
+/// Lines that are written together: a commit of 64 alerts costs one write, not 64. To syslog each goes at once.
 class Batch {
 public:
   void add(Level level, std::string_view event, Pairs pairs);

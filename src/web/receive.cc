@@ -2,7 +2,6 @@
 
 #include "alert/alert.h"
 #include "alert/decode.h"
-#include "alert/digest.h"
 #include "base/text.h"
 
 #include <algorithm>
