@@ -38,8 +38,9 @@ std::string timestamp() {
   std::tm local{};
   localtime_r(&now, &local);
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%s %2d %02d:%02d:%02d", kMonths.at(static_cast<std::size_t>(local.tm_mon)),
-                local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
+  (void)std::snprintf(text.data(), text.size(), "%s %2d %02d:%02d:%02d",
+                      kMonths.at(static_cast<std::size_t>(local.tm_mon)), local.tm_mday, local.tm_hour, local.tm_min,
+                      local.tm_sec);
   return text.data();
 }
 

@@ -76,7 +76,7 @@ bool Worker::start_next(const Clock& clock) {
     --waiting_;
     Task task = task_of(claimed, config_.route.action);
     claimed.callback.body.clear();
-    running_.emplace(claimed.delivery_id, Running{std::move(claimed), clock.wall()});
+    running_.emplace(task.delivery_id, Running{std::move(claimed), clock.wall()});
     action_->start(std::move(task), clock.steady());
     started = true;
   }
