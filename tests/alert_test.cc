@@ -88,7 +88,7 @@ TEST(Time, IsSecondsOrMillisecondsOrAnEventsTime) {
       {"eventTime=99991231T235959.999-0100", std::nullopt},
       {"eventTime=20210230T011113.709%2B0800", std::nullopt},
       {"eventTime=20210224T251113.709%2B0800", std::nullopt},
-      {"eventTime=2021-02-24T01:11:13%2B0800", std::nullopt},
+      {"eventTime=2021-02-24T01:11:13%2B0800", 1614100273000},
       {"eventTime=2021+224T011113.709%2B0800", std::nullopt},
       {"a=1", std::nullopt},
   };

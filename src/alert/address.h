@@ -1,5 +1,4 @@
-/// Addresses and prefixes. inet_pton(3) decides what an address is (strict: no leading zeros, no zone, no port); prefix
-/// length, host bits, family and IPv4-mapped addresses are ours.
+/// Addresses and prefixes. inet_pton(3) decides what an address is: no leading zeros, no zone, no port.
 
 #pragma once
 

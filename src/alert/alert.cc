@@ -8,6 +8,7 @@
 #include <nettle/sha2.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace alertspool {
 namespace {
@@ -74,24 +75,15 @@ std::string_view severity_of(const Alert& alert) noexcept {
   return level.empty() ? value_of(alert.fields, "level") : level;
 }
 
-/// `20210224T011113.709+0800`
-std::optional<milliseconds> parse_event_time(std::string_view text) {
-  if (text.size() != 24 || text[8] != 'T' || (text[19] != '+' && text[19] != '-')) return std::nullopt;
-  std::string rfc3339(text);
-  for (const std::size_t at : {13, 11}) rfc3339.insert(at, ":");
-  for (const std::size_t at : {6, 4}) rfc3339.insert(at, "-");
-  const auto time = parse_time(rfc3339);
-  return time ? std::optional(time->time_since_epoch()) : std::nullopt;
-}
-
 std::optional<std::int64_t> time_of(const Alert& alert) {
   constexpr std::uint64_t kFirstMilliseconds = 100'000'000'000;  // as seconds it would be in the year 5138
   constexpr std::uint64_t kEndOfYear9999 = 253'402'300'799'999;
   auto ms = parse_number(value_of(alert.fields, "timestamp"));
   if (ms && *ms < kFirstMilliseconds) *ms *= 1000;
-  if (!ms) {
-    const auto event = parse_event_time(value_of(alert.fields, "eventTime"));
-    if (event && event->count() >= 0) ms = event->count();
+  const auto event = value_of(alert.fields, "eventTime");  // `20210224T011113.709+0800`
+  const bool has_zone = event.find_first_of("Z+-", std::strlen("2021-02-24")) != event.npos;  // else: whose local time?
+  if (const auto time = ms || !has_zone ? std::nullopt : parse_time(event)) {
+    if (time->time_since_epoch().count() >= 0) ms = time->time_since_epoch().count();
   }
   return ms && *ms <= kEndOfYear9999 ? ms : std::nullopt;
 }

@@ -13,7 +13,7 @@ constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
 /// What the kernel counts for a variable beside its text: NUL and pointer.
 constexpr std::size_t kOverhead = 1 + sizeof(char*);
 
-/// Kept back from the sender's values: the names that are always set (3 KiB would do) and the list of those cut.
+/// Kept back: the names that are always set (3 KiB would do) and the list of those cut.
 constexpr std::size_t kReserve = std::size_t{16} * 1024;
 constexpr std::size_t kMaxTruncated = std::size_t{8} * 1024;
 
@@ -29,31 +29,26 @@ std::string_view cut(std::string_view value, std::size_t room) {
 class Variables {
 public:
   explicit Variables(std::vector<std::string> base) : all_(std::move(base)) {
-    for (const auto& variable : all_) spend(variable.size() + kOverhead);
+    for (const auto& variable : all_) left_ -= std::min(left_, variable.size() + kOverhead);
   }
 
-  /// A variable that is always set; there is room for its name.
-  void set(const std::string& name, std::string_view value) {
+  /// The first of each name. For a name that is always set there is room, whatever the values are.
+  void set(const std::string& name, std::string_view value, bool always = true) {
     if (!names_.insert(name).second) return;
-    const auto kept = cut(value, std::min(left_, kMaxVariable - name.size() - 1));
+    const std::size_t bare = name.size() + 1;
+    const std::size_t cost = always ? 0 : bare + kOverhead;
+    if (bare > kMaxVariable || cost > left_) return note(name);
+    const auto kept = cut(value, std::min(left_ - cost, kMaxVariable - bare));
     if (kept.size() < value.size()) note(name);
-    spend(kept.size());
+    left_ -= cost + kept.size();
     all_.push_back((name + "=").append(kept));
   }
 
-  /// Those that the sender named, as far as there is room; a name that is no variable's is passed over.
+  /// Those that the sender named; a name that is no variable's is passed over.
   void set_all(const std::string& prefix, const Fields& fields) {
     for (const auto& [field, value] : fields) {
       const auto snake = upper_snake(field);
-      const auto name = prefix + snake;
-      if (snake.empty() || name == "CMS_SIGNATURE" || names_.contains(name)) continue;
-      const auto bare = name.size() + 1;
-      if (bare > kMaxVariable || bare + kOverhead > left_) {
-        note(name);
-      } else {
-        spend(bare + kOverhead);
-        set(name, value == "null" ? "" : value);
-      }
+      if (!snake.empty() && prefix + snake != "CMS_SIGNATURE") set(prefix + snake, value == "null" ? "" : value, false);
     }
   }
 
@@ -63,8 +58,6 @@ public:
   }
 
 private:
-  void spend(std::size_t bytes) { left_ -= std::min(left_, bytes); }
-
   void note(std::string_view name) {
     if (truncated_.ends_with("...")) return;
     const bool fits = truncated_.size() + name.size() < kMaxTruncated;

@@ -25,15 +25,13 @@ struct Attempt {
   int number = 1;
 };
 
-/// The longest `NAME=value` (the kernel's limit is 128 KiB with its NUL, MAX_ARG_STRLEN in execve(2)) and the most of
-/// all together, counted as the kernel counts them (with NUL and pointer), which leaves room for argv below the
-/// kernel's limit of a quarter of the stack's (8 MiB by default).
+/// The longest `NAME=value` (the kernel takes 128 KiB with its NUL, execve(2)) and the most of all together, counted as
+/// the kernel counts (with NUL and pointer): argv must fit below a quarter of the stack's limit, too.
 inline constexpr std::size_t kMaxVariable = std::size_t{128} * 1024 - 1;
 inline constexpr std::size_t kMaxEnvironment = std::size_t{1024} * 1024;
 
-/// What every command gets, whatever the alert: a fixed PATH, so that a command finds the same programs whoever started
-/// us; HOME (else `/`) and LANG (else `C.UTF-8`: values are UTF-8) of our own process; TZ only when our own is set.
-/// `own` is environ(7).
+/// What every command gets: a fixed PATH, whoever started us; HOME (else `/`) and LANG (else `C.UTF-8`: values are
+/// UTF-8) of our own process, `own` (environ(7)); TZ only when our own is set.
 std::vector<std::string> base_environment(const char* const* own);
 
 /// `base` as it is, then ALERTSPOOL_*, then CMS_* (documented fields, dimensions, other fields); each name once, the
@@ -46,9 +44,8 @@ std::vector<std::string> base_environment(const char* const* own);
 std::vector<std::string> environment(const Stored& stored, const Attempt& attempt, const Alert& alert,
                                      std::vector<std::string> base);
 
-/// `alertName` -> `ALERT_NAME`, `curValue` -> `CUR_VALUE`, `rawMetricName` -> `RAW_METRIC_NAME`: an underscore before
-/// each capital that follows a small letter or a digit. Empty when the name has anything but ASCII letters, digits and
-/// `_`.
+/// `alertName` -> `ALERT_NAME`: an underscore before each capital that follows a small letter or a digit. Empty when
+/// the name has anything but ASCII letters, digits and `_`.
 std::string upper_snake(std::string_view name);
 
 }  // namespace alertspool

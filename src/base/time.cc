@@ -66,8 +66,10 @@ std::optional<WallTime> parse_time(std::string_view text) {
     return ok;
   };
   milliseconds fraction{0};
-  if (!read("%Y-%m-%d", 10)) return std::nullopt;
-  if ((read("T%H:%M", 6) || read(" %H:%M", 6)) && read(":%S", 3) && *rest == '.') fraction = read_fraction(rest);
+  const bool compact = read("%Y%m%dT%H%M%S", 15);
+  if (!compact && !read("%Y-%m-%d", 10)) return std::nullopt;
+  const bool to_second = compact || ((read("T%H:%M", 6) || read(" %H:%M", 6)) && read(":%S", 3));
+  if (to_second && *rest == '.') fraction = read_fraction(rest);
   if (!is_possible(fields)) return std::nullopt;
   fields.tm_isdst = -1;
   if (*rest == '\0') return WallTime(seconds(std::mktime(&fields)) + fraction);

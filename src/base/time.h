@@ -17,7 +17,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 std::string to_rfc3339(WallTime time);
 /// Local time with its zone, for people: `2026-11-23 16:06:56 +0800`.
 std::string to_local(WallTime time);
-/// `2026-11-23`, `2026-11-23 16:06[:56]` (local), RFC 3339 with `Z` or an offset, a blank before it or none;
+/// `2026-11-23`, `2026-11-23 16:06[:56]` (local), RFC 3339 with `Z` or an offset, and `20261123T160656.123+0800`;
 /// nullopt otherwise. A leap second is the next minute.
 std::optional<WallTime> parse_time(std::string_view text);
 
