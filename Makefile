@@ -41,7 +41,9 @@ $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# Made anew each time: ar would keep the objects of sources that are gone.
 $(BUILD)/libalertspool.a: $(OBJECTS)
+	@rm -f $@
 	$(AR) rcs $@ $^
 
 $(BUILD)/alertspool: $(BUILD)/src/main/main.o $(BUILD)/libalertspool.a
@@ -80,7 +82,7 @@ check:
 	@$(MAKE) --no-print-directory -j1 $(CHECKS)
 
 unit-tests: $(BUILD)/unit-tests
-	$(BUILD)/unit-tests --gtest_brief=1
+	$(BUILD)/unit-tests --gtest_brief=1 2>$(BUILD)/unit-tests.log || { tail -n 40 $(BUILD)/unit-tests.log; exit 1; }
 
 system-tests: $(BUILD)/alertspool
 	tests/system/run $(BUILD)/alertspool
