@@ -82,7 +82,10 @@ public:
     const timeval patience{10, 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   }
-  explicit FastCgiClient(const std::string& path) : FastCgiClient(Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))) {
+  explicit FastCgiClient(const std::string& path) : FastCgiClient(unconnected()) { connect_to(path); }
+
+  static Fd unconnected() { return Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+  void connect_to(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());

@@ -280,15 +280,18 @@ TEST_F(FastCgiTest, RunningOutOfDescriptorsDelaysAndEndsNothing) {
   ASSERT_EQ(brief(kept.ask(post(alert(1)))), "200 accepted 1");
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
-  FastCgiClient late = connect();  // its own descriptor before there are none
-  FastCgiClient later = connect();
-  const Fd lowest(fcntl(0, F_DUPFD_CLOEXEC, 3));
-  rlimit none{static_cast<rlim_t>(lowest.get()), before.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &none);
-  EXPECT_EQ(brief(kept.ask(request(get_parameters(), ""))), "200 ready");
-  setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(brief(late.ask(post(alert(2)))), "200 accepted 2");
-  EXPECT_EQ(brief(later.ask(request(get_parameters(), ""))), "200 ready");
+  for (const int left : {0, 1}) {  // one: enough to accept, too few to open
+    FastCgiClient late(FastCgiClient::unconnected());
+    const int lowest = Fd(fcntl(0, F_DUPFD_CLOEXEC, 3)).get();
+    const rlimit scarce{static_cast<rlim_t>(lowest + left), before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &scarce);
+    late.connect_to(path);
+    late.send(post(alert(1)));
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(brief(kept.ask(request(get_parameters(), ""))), "200 ready");
+    EXPECT_TRUE(late.silent());
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(brief(late.answer()), "200 duplicate 1");
+  }
 }
 
 /// Open descriptors, and of them those that a child would inherit.

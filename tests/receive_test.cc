@@ -1,5 +1,6 @@
 #include "web/receive.h"
 
+#include "alert/alert.h"
 
 #include <gtest/gtest.h>
 
@@ -133,7 +134,7 @@ TEST(Receive, KeepsTheCallbackAsItCameButForTheToken) {
   EXPECT_EQ(callback.received, kNow);
   EXPECT_EQ(callback.remote_addr, "47.74.206.1");
   EXPECT_EQ(callback.token, "ops");
-  EXPECT_EQ(callback.query, "team=db%20a&x=");
+  EXPECT_EQ(callback.query, "team=db%20a&x");
   EXPECT_EQ(callback.content_type, "application/x-www-form-urlencoded; charset=UTF-8");
   EXPECT_EQ(callback.body, kAlert);
   EXPECT_FALSE(callback.test);

@@ -11,7 +11,9 @@ class Store;
 class RefusalLog;
 
 /// Reads the request, stores, answers, closes standard output. Returns whether something was stored (so that the caller
-/// starts a deliverer). Reads for kRequestDeadline at the longest. Never throws: what fails is a 503 or a 500 and a log line.
-bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock, char** environment);
+/// starts a deliverer). Reads for kRequestDeadline at the longest. Never throws: what fails is a 503 or a 500 and a log
+/// line.
+bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
+               char** environment);
 
 }  // namespace alertspool

@@ -199,7 +199,7 @@ void FastCgiConnections::tick(SteadyTime now) {
   if (paused_until_.load() <= now) {
     paused_until_ = SteadyTime::max();
     --busy_;
-    if (!stopping_) arm_listener(EPOLL_CTL_MOD);
+    accept_some();
   }
   const std::lock_guard lock(mutex_);
   for (FastCgiConnection& connection : list_) {

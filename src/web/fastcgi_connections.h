@@ -97,7 +97,8 @@ private:
   std::atomic<int> busy_{0};  ///< connections that are not idle, and the listener while it pauses
   std::atomic<int> waiting_{0};
 
-  Fd accepted_;  ///< but not open yet, for want of descriptors; belongs to whoever has the listener's event, as this:
+  // These belong to whoever has the listener's event, and to the watchdog when a pause ends.
+  Fd accepted_;  ///< but not open yet, for want of descriptors
   std::optional<SteadyTime> pause_logged_;
   std::atomic<SteadyTime> paused_until_{SteadyTime::max()};
 };

@@ -15,7 +15,8 @@ bool is_listening_socket(int fd) noexcept;
 Fd take_standard_input();
 
 /// A unix socket at `path`, 0660, with `group` when given. A socket whose owner is gone is replaced; a path that is no
-/// socket, one whose owner still answers, and an unknown group are refused. Throws std::runtime_error naming what to do.
+/// socket, one whose owner still answers, and an unknown group are refused. Throws std::runtime_error naming what to
+/// do.
 Fd listen_unix(const std::string& path, const std::string& group);
 
 }  // namespace alertspool

@@ -70,23 +70,12 @@ std::optional<Decision> check_length(const ReceiverSettings& settings, const Req
   return std::nullopt;
 }
 
-/// The same parameters as a query again, in a form that any decoder reads alike.
-std::string encode_form(const Fields& fields) {
-  std::string out;
-  const auto append = [&out](std::string_view text) {
-    for (const char c : text) {
-      const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-                         c == '.' || c == '_';
-      out += plain ? std::string(1, c) : '%' + to_hex(std::string_view(&c, 1));
-    }
-  };
-  for (const auto& [name, value] : fields) {
-    if (!out.empty()) out += '&';
-    append(name);
-    out += '=';
-    append(value);
-  }
-  return out;
+/// The query as it came but for every `token`, however its name is written.
+std::string without_token(std::string_view query) {
+  std::string kept;
+  for (const std::string& part : split(query, '&'))
+    if (!parse_query(part).has_token) kept += (kept.empty() ? "" : "&") + part;
+  return kept;
 }
 
 /// An allowed sender's body that cannot be decoded is kept: a monitoring system's message is never thrown away because
@@ -99,8 +88,11 @@ void keep_undecodable(Decision& decision, const Undecodable& why) {
   decision.incoming->undecodable = reason;
 }
 
-/// Who takes it, and who would if it already follows the alarm.
-void choose_actions(const std::vector<Route>& routes, const Alert& alert, Incoming& incoming) {
+void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& alert) {
+  incoming.digest = alert.digest;
+  incoming.alarm = alert.alarm;
+  incoming.severity = alert.severity;
+  incoming.change = fires(alert) ? AlarmChange::fires : clears(alert) ? AlarmChange::clears : AlarmChange::none;
   for (const Route& route : routes) {
     if (why_not(route, alert).empty()) {
       incoming.actions.push_back(route.action);
@@ -109,14 +101,6 @@ void choose_actions(const std::vector<Route>& routes, const Alert& alert, Incomi
       incoming.followers.push_back(route.action);
     }
   }
-}
-
-void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& alert) {
-  incoming.digest = alert.digest;
-  incoming.alarm = alert.alarm;
-  incoming.severity = alert.severity;
-  incoming.change = fires(alert) ? AlarmChange::fires : clears(alert) ? AlarmChange::clears : AlarmChange::none;
-  choose_actions(routes, alert, incoming);
 }
 
 }  // namespace
@@ -152,7 +136,7 @@ Decision receive(const ReceiverSettings& settings, Request request, WallTime now
   incoming.callback = {now,
                        verdict.address,
                        verdict.token,
-                       encode_form(query.parameters),
+                       without_token(request.query_string),
                        std::move(request.content_type),
                        std::move(request.body),
                        false};

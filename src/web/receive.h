@@ -29,8 +29,9 @@ struct ReceiverSettings {
 
 /// A refusal: for the log and the counters.
 struct Refused {
-  std::string reason;    ///< the key it is counted under: `address`, `token`, `account`, `method`, `length`, `too-large`, ...
-  std::string detail;    ///< what was wrong, and which setting would have let it in
+  std::string
+      reason;  ///< the key it is counted under: `address`, `token`, `account`, `method`, `length`, `too-large`, ...
+  std::string detail;  ///< what was wrong, and which setting would have let it in
   std::string address;
   bool allowed_address = false;
 };
@@ -41,11 +42,11 @@ struct Decision {
   enum class Kind { answer, store, probe };
   Kind kind = Kind::answer;
   Response response;
-  std::optional<Refused> refused;      ///< also beside `store`: an undecodable body of an allowed sender is kept
+  std::optional<Refused> refused;  ///< also beside `store`: an undecodable body of an allowed sender is kept
   std::optional<Incoming> incoming;
-  std::string address;                 ///< for the log, as are these:
-  std::string token;                   ///< its name
-  std::string account;                 ///< userId
+  std::string address;  ///< for the log, as are these:
+  std::string token;    ///< its name
+  std::string account;  ///< userId
   std::string alarm;
 };
 
@@ -56,8 +57,8 @@ std::optional<Decision> receive_head(const ReceiverSettings& settings, const Req
 /// REQUIRES: receive_head() had nothing to say, and the body was read as far as it came.
 Decision receive(const ReceiverSettings& settings, Request request, WallTime now);
 
-/// 200 `accepted 42`, 200 `duplicate 42`, 400, 413 or 415 for an undecodable one that is now kept, 503 with Retry-After.
-/// Needs nothing of `decision.incoming`, which the store may have taken.
+/// 200 `accepted 42`, 200 `duplicate 42`, 400, 413 or 415 for an undecodable one that is now kept, 503 with
+/// Retry-After. Needs nothing of `decision.incoming`, which the store may have taken.
 Response answer_stored(const Decision& decision, const PutResult& result);
 
 /// 200 `ready`, or 503 with the reason in the log only.

@@ -13,12 +13,12 @@ namespace alertspool {
 struct Request {
   std::string method;
   std::string remote_addr;
-  int remote_addr_count = 0;   ///< how often the web server said REMOTE_ADDR: anything but 1 is refused
+  int remote_addr_count = 0;  ///< how often the web server said REMOTE_ADDR: anything but 1 is refused
   std::string query_string;
   std::string content_type;
   std::optional<std::string> content_length;  ///< as it came
   std::string body;
-  bool whole = true;           ///< false: cut short, aborted, or longer than announced
+  bool whole = true;  ///< false: cut short, aborted, or longer than announced
 };
 
 /// The body's length: a plain decimal number. nullopt: missing, empty, or no number (`bad` says which).
@@ -31,8 +31,8 @@ ContentLength content_length(const Request& request, std::size_t max_body) noexc
 
 struct Response {
   int status = 200;
-  std::string body;         ///< one line, without its end
-  std::string headers;      ///< more of them, each ended by CRLF: `Allow: ...`
+  std::string body;     ///< one line, without its end
+  std::string headers;  ///< more of them, each ended by CRLF: `Allow: ...`
 
   /// As CGI writes it (RFC 3875 section 6): Status, Content-Type, Content-Length, headers, body and a newline.
   std::string text() const;
