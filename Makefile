@@ -144,7 +144,7 @@ install: $(BUILD)/alertspool
 	  install -m 644 $(BUILD)/unit $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	cp -R $(wildcard README.md NEWS nginx-conf apache-conf examples) $(DESTDIR)$(DOCDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf || \
-	  install -D -m 640 examples/alertspool.conf $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf
+	  install -D -m 644 examples/alertspool.conf $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/alertspool $(DESTDIR)$(CGIDIR)/alertspool.cgi
