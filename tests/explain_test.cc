@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 class Explain : public testing::Test {
 protected:
   void SetUp() override {
-    write("tokens", "ops sesame\n");
+    write("tokens", "ops sesame-sesame-sesame\n");
     fs::permissions(directory_.path("tokens"), fs::perms::owner_read | fs::perms::owner_write);
   }
 
@@ -126,7 +126,8 @@ TEST_F(Explain, DecodesWhatIsRefusedToo) {
 TEST_F(Explain, AsksForTheTokenAndNeverShowsIt) {
   config_ = "token-file = " + directory_.path("tokens") + "\n[action.page]\ntype = command\nrun = /bin/true\n";
   EXPECT_EQ(json(kBody)["status"], 403);
-  for (const char* url : {"token=sesame&team=db", "https://example.net/cms?token=sesame&team=db"}) {
+  for (const char* url :
+       {"token=sesame-sesame-sesame&team=db", "https://example.net/cms?token=sesame-sesame-sesame&team=db"}) {
     const nlohmann::json all = json(kBody, {{"url", url}});
     EXPECT_EQ(all["status"], 200) << url << all["reason"];
     EXPECT_EQ(all["actions"][0]["env"]["ALERTSPOOL_TOKEN"], "ops");

@@ -23,8 +23,8 @@ struct Config {
   std::string token_file;  ///< empty: none
   std::string listen;      ///< path of a unix socket; empty: none
   std::string listen_group;
-  std::size_t max_body = std::size_t{64} * 1024;
-  milliseconds keep{90LL * 24 * 3600 * 1000};
+  std::size_t max_body = 0;
+  milliseconds keep{};
   bool deliver = true;
   std::vector<ActionConfig> actions;  ///< never empty: without any, one syslog action named `log`
 
@@ -35,7 +35,7 @@ struct Config {
 /// One line per error: `FILE:LINE: KEY: what is wrong, what to do`. Exit 78.
 class ConfigError : public std::runtime_error {
 public:
-  explicit ConfigError(const std::vector<std::string>& lines);
+  using std::runtime_error::runtime_error;
 };
 
 /// Whether the token file is read too. The deliverer and who lists alerts need no secret, so they may run as a user who
@@ -54,7 +54,6 @@ struct ConfigKey {
   std::string section;  ///< empty, `action`, `action syslog` or `action command`
   std::string name;
   std::string fallback;  ///< as it would be written; empty: none
-  std::string help;
 };
 std::vector<ConfigKey> config_keys();
 

@@ -9,13 +9,8 @@ namespace alertspool {
 
 namespace {
 
-bool is_blank(char c) noexcept {
-  return c == ' ' || c == '\t';
-}
-
 bool is_control(char c) noexcept {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+  return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
 }
 
 /// nullopt: a quote is never closed and a `#` follows it, so nobody can tell whether that begins a comment.
@@ -32,7 +27,7 @@ std::optional<std::string_view> without_comment(std::string_view line) noexcept 
     } else if (c == '\'' || c == '"') {
       quote = c;
       quoted_hash = false;
-    } else if (c == '#' && (i == 0 || is_blank(line[i - 1]))) {
+    } else if (c == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) {
       return line.substr(0, i);
     }
   }
@@ -42,10 +37,10 @@ std::optional<std::string_view> without_comment(std::string_view line) noexcept 
 
 /// Empty, or what is wrong with the line.
 std::string take_line(std::string_view line, int number, std::vector<ConfigSection>& sections) {
-  if (std::any_of(line.begin(), line.end(), is_control)) return "control character in this line: remove it";
   const auto content = without_comment(line);
   if (!content) return "unclosed quote before a '#': close it, or write \\' or \\\" for the character itself";
   const std::string_view text = trim(*content);
+  if (std::any_of(text.begin(), text.end(), is_control)) return "control character in this line: remove it";
   if (text.empty()) return "";
   if (text.front() == '[') {
     if (text.back() != ']') return std::string(text) + ": no ']': write [action.NAME]";
@@ -68,9 +63,7 @@ ConfigText split_config(std::string_view text) {
   ConfigText result;
   result.sections.emplace_back();
   int number = 0;
-  for (const std::string& each : split(text, '\n')) {
-    std::string_view line = each;
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  for (const std::string& line : split(text, '\n')) {
     std::string fault = take_line(line, ++number, result.sections);
     if (!fault.empty()) result.faults.push_back({number, std::move(fault)});
   }

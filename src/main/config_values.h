@@ -24,7 +24,7 @@ std::int64_t number(const std::string& text, std::int64_t least, std::int64_t mo
 std::size_t size(const std::string& text, std::size_t least, std::size_t most);
 milliseconds duration(const std::string& text, milliseconds least, milliseconds most);
 bool yes_or_no(const std::string& text);
-std::string digits(const std::string& text);
+std::string account(const std::string& text);
 std::string absolute_path(const std::string& text);
 /// Absolute, and short enough for sockaddr_un.
 std::string socket_path(const std::string& text);
@@ -34,10 +34,12 @@ std::string store_url(const std::string& text);
 /// An address, a prefix, or a preset's name.
 void add_prefixes(const std::string& text, std::vector<Prefix>& prefixes);
 /// Refuses a file that others than owner and group may use, and secrets that are short or would not survive a URL.
-/// Names all faults of the file; never shows a secret.
+/// Never shows a secret.
 std::vector<Token> read_tokens(const std::string& path);
+/// The whole file.
+std::string contents(const std::string& path);
 
-/// Name of an action.
+/// Whether it may name an action or a token.
 bool is_name(const std::string& text) noexcept;
 ActionConfig::Type action_type(const std::string& text);
 Match match(const std::string& text);

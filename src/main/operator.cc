@@ -1,5 +1,7 @@
 #include "main/operator.h"
 
+#include "base/text.h"
+
 #include <pwd.h>
 #include <signal.h>
 #include <unistd.h>
@@ -10,10 +12,19 @@
 
 namespace alertspool {
 
+OpenSpool::OpenSpool(const Arguments& arguments, StoreUse use)
+    : config(config_of(arguments, Secrets::leave)), store(config.store, use, clock) {}
+
 std::string operator_name() {
   if (const char* sudo = std::getenv("SUDO_USER"); sudo != nullptr && *sudo != '\0') return sudo;
   const passwd* user = getpwuid(getuid());
   return user != nullptr ? user->pw_name : std::to_string(getuid());
+}
+
+milliseconds duration_of(const Arguments& arguments, const char* option, milliseconds fallback) {
+  if (!arguments.has(option)) return fallback;
+  if (const auto duration = parse_duration(arguments.value(option))) return *duration;
+  throw UsageError("--" + std::string(option) + " " + arguments.value(option) + ": no duration; write 30s, 5m or 7d");
 }
 
 Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept {
@@ -35,6 +46,23 @@ std::string age_text(milliseconds age) {
   for (const milliseconds unit : {milliseconds(days(1)), milliseconds(hours(1)), milliseconds(minutes(1))})
     if (age >= unit) return to_text(age - age % unit);
   return std::to_string(std::max<std::int64_t>(0, duration_cast<seconds>(age).count())) + "s";
+}
+
+std::string aligned(const Fields& rows) {
+  std::size_t longest = 0;
+  for (const Field& row : rows) longest = std::max(longest, escape_controls(row.first).size());
+  std::string text;
+  for (const auto& [name, value] : rows) {
+    std::string shown = escape_controls(name);
+    shown.resize(longest, ' ');
+    text += "  " + shown + "  " + escape_controls(value) + '\n';
+  }
+  return text;
+}
+
+std::string aligned_facts(Fields rows) {
+  std::erase_if(rows, [](const Field& row) { return row.second.empty(); });
+  return aligned(rows);
 }
 
 }  // namespace alertspool

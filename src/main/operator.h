@@ -1,13 +1,23 @@
-/// What the operator's verbs ask of this machine: who calls them, and whether the processes of a spool live.
+/// What the operator's verbs share: the spool that they open, who calls them, whether the processes of a spool live,
+/// and text for people.
 
 #pragma once
 
-#include "base/time.h"
-#include "store/types.h"
+#include "main/verb.h"
+#include "store/store.h"
 
 #include <string>
 
 namespace alertspool {
+
+/// The spool that the arguments' configuration names. Throws ConfigError, StoreError.
+struct OpenSpool {
+  OpenSpool(const Arguments& arguments, StoreUse use);
+
+  Config config;
+  SystemClock clock;
+  Store store;
+};
 
 /// For the log: who ran sudo, else the name of our user, else its number.
 std::string operator_name();
@@ -18,10 +28,18 @@ enum class Life { alive, unknown, dead };
 /// that was not heard is unknown: receivers announce themselves at their start only.
 Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept;
 
+/// The value of an option that is a duration. Throws UsageError.
+milliseconds duration_of(const Arguments& arguments, const char* option, milliseconds fallback);
+
 /// Whether a deliverer is alive.
 bool deliverer_alive(const Status& status, const std::string& this_host, WallTime now) noexcept;
 
 /// The largest unit alone: `2m`, `3d`; `0s` for what is younger than a second or lies ahead.
 std::string age_text(milliseconds age);
+
+/// `  name  value` per line, names padded to the longest. Both are the sender's words, so they are escaped.
+std::string aligned(const Fields& rows);
+/// The same without those that have no value.
+std::string aligned_facts(Fields rows);
 
 }  // namespace alertspool

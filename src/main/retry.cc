@@ -6,7 +6,6 @@
 #include "base/wake.h"
 #include "main/filter.h"
 #include "main/operator.h"
-#include "store/store.h"
 
 #include <algorithm>
 #include <iostream>
@@ -17,6 +16,7 @@ namespace {
 
 /// Alerts per transaction: the receiver, which answers within seconds, waits for us no longer than that.
 constexpr std::size_t kBatch = 500;
+constexpr std::size_t kIdsLogged = 20;
 
 struct Work {
   const char* verb;
@@ -43,9 +43,9 @@ Choice choice_of(const Work& work, const Record& record, const std::string& acti
   return choice;
 }
 
-std::vector<Choice> by_filter(const Work& work, const Arguments& arguments, Store& store, WallTime now) {
+std::vector<Choice> by_filter(const Work& work, const Arguments& arguments, OpenSpool& spool) {
   std::vector<Choice> choices;
-  for_each(store, selection_of(arguments, now), [&](const Record& record, const Alert&) {
+  for_each(spool.store, selection_of(arguments, spool.clock.wall()), [&](const Record& record, const Alert&) {
     Choice choice = choice_of(work, record, arguments.value("action"));
     if (!choice.what.empty()) choices.push_back(std::move(choice));
     return true;
@@ -55,17 +55,16 @@ std::vector<Choice> by_filter(const Work& work, const Arguments& arguments, Stor
   return choices;
 }
 
-/// Throws UsageError; prints ids that are unknown and returns nothing when there are any.
-std::optional<std::vector<Choice>> by_id(const Work& work, const Arguments& arguments, Store& store) {
-  if (has_filter(arguments)) throw UsageError(std::string(work.verb) + ": ids or a filter, not both");
+/// Prints ids that are unknown and returns nothing when there are any.
+std::optional<std::vector<Choice>> by_id(const Work& work, const Arguments& arguments, OpenSpool& spool) {
   std::vector<Choice> choices;
   bool all_known = true;
   for (const std::int64_t id : ids_of(arguments)) {
-    const std::optional<Record> record = store.show(id);
+    const std::optional<Record> record = spool.store.show(id);
     if (record)
       choices.push_back(choice_of(work, *record, arguments.value("action")));
     else
-      std::cerr << "alertspool " << work.verb << ": there is no alert " << id << "; nothing was done\n";
+      std::cerr << "alertspool: there is no alert " << id << "; nothing was done\n";
     all_known = all_known && record;
   }
   if (!all_known) return std::nullopt;
@@ -81,45 +80,37 @@ void print(const Work& work, const Choice& choice, bool dry) {
 }
 
 /// Returns how many deliveries changed.
-std::size_t act(const Work& work, Store& store, const std::vector<Choice>& choices, const std::string& action) {
-  std::vector<std::int64_t> ids;
-  for (const Choice& choice : choices)
-    if (!choice.what.empty()) ids.push_back(choice.id);
+std::size_t act(const Work& work, OpenSpool& spool, std::span<const std::int64_t> ids, const std::string& action) {
   std::size_t changed = 0;
-  for (std::span<const std::int64_t> left = ids; !left.empty(); left = left.subspan(std::min(kBatch, left.size())))
-    changed += (store.*work.act)(left.first(std::min(kBatch, left.size())), action);
+  for (auto left = ids; !left.empty(); left = left.subspan(std::min(kBatch, left.size())))
+    changed += (spool.store.*work.act)(left.first(std::min(kBatch, left.size())), action);
+  if (changed == 0) return 0;
+  std::string names;
+  for (const std::int64_t id : ids.first(std::min(kIdsLogged, ids.size()))) names += std::to_string(id) + ",";
+  names.replace(names.size() - 1, 1, ids.size() > kIdsLogged ? ",..." : "");
+  log::notice(
+      work.verb,
+      {{"by", operator_name()}, {"alerts", names}, {"action", action}, {"deliveries", std::to_string(changed)}});
+  WakeSender(wake_path(spool.config)).call();
   return changed;
-}
-
-std::string names(const std::vector<Choice>& choices) {
-  std::string text;
-  for (std::size_t i = 0; i < choices.size() && i < 20; ++i)
-    text += (i == 0 ? "" : ",") + std::to_string(choices[i].id);
-  return choices.size() > 20 ? text + ",..." : text;
 }
 
 int run(const Work& work, const Arguments& arguments) {
   const std::string action = arguments.value("action");
-  if (arguments.positional.empty() && !has_filter(arguments) && action.empty())
-    throw UsageError(std::string(work.verb) + " needs ids or a filter, such as --state failed");
-  const Config config = config_of(arguments, Secrets::leave);
-  const SystemClock clock;
-  const bool dry = arguments.has("dry-run");
-  Store store(config.store, dry ? StoreUse::read : StoreUse::operate, clock);
-  const std::optional<std::vector<Choice>> choices =
-      arguments.positional.empty() ? by_filter(work, arguments, store, clock.wall()) : by_id(work, arguments, store);
+  const bool dry = arguments.has("dry-run"), has_ids = !arguments.positional.empty();
+  const bool filters = has_filter(arguments) || (!has_ids && !action.empty());
+  if (has_ids == filters)
+    throw UsageError(std::string(work.verb) + " needs either ids or a filter, such as --state failed");
+  OpenSpool spool(arguments, dry ? StoreUse::read : StoreUse::operate);
+  const auto choices = has_ids ? by_id(work, arguments, spool) : by_filter(work, arguments, spool);
   if (!choices) return kDataError;
 
-  const std::size_t changed = dry ? 0 : act(work, store, *choices, action);
-  const auto alerts = std::count_if(choices->begin(), choices->end(), [](const Choice& c) { return !c.what.empty(); });
+  std::vector<std::int64_t> ids;
+  for (const Choice& choice : *choices)
+    if (!choice.what.empty()) ids.push_back(choice.id);
+  const std::size_t changed = dry ? 0 : act(work, spool, ids, action);
   for (const Choice& choice : *choices) print(work, choice, dry);
-  std::cout << "alerts: " << alerts << (dry ? "" : ", deliveries: " + std::to_string(changed)) << '\n';
-  if (dry || changed == 0) return kOk;
-  log::notice(work.verb, {{"by", operator_name()},
-                          {"alerts", names(*choices)},
-                          {"action", action},
-                          {"deliveries", std::to_string(changed)}});
-  WakeSender(wake_path(config)).call();
+  std::cout << "alerts: " << ids.size() << (dry ? "" : ", deliveries: " + std::to_string(changed)) << '\n';
   return kOk;
 }
 

@@ -39,11 +39,9 @@ void change(Fields& fields, const std::vector<std::string>& changes) {
     const std::size_t equals = word.find('=');
     if (equals == 0 || equals == word.npos) throw UsageError("'" + word + "': write FIELD=VALUE");
     const std::string name = word.substr(0, equals);
-    const auto at = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.first == name; });
-    if (at == fields.end())
-      fields.emplace_back(name, word.substr(equals + 1));
-    else
-      at->second = word.substr(equals + 1);
+    auto at = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.first == name; });
+    if (at == fields.end()) at = fields.insert(at, {name, ""});
+    at->second = word.substr(equals + 1);
   }
 }
 
@@ -103,6 +101,17 @@ std::string encode_form(const Fields& fields) {
     append(value);
   }
   return form;
+}
+
+Request callback_request(const std::string& from, const std::string& content_type, const std::string& body) {
+  Request request;
+  request.method = "POST";
+  request.remote_addr = from;
+  request.remote_addr_count = 1;
+  request.content_type = content_type;
+  request.content_length = std::to_string(body.size());
+  request.body = body;
+  return request;
 }
 
 const Verb kSampleVerb{"sample",

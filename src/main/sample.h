@@ -4,6 +4,7 @@
 
 #include "alert/fields.h"
 #include "base/time.h"
+#include "web/request.h"
 
 #include <string>
 #include <vector>
@@ -17,5 +18,8 @@ Fields sample_fields(WallTime now, const std::vector<std::string>& changes);
 
 /// As CloudMonitor sends it: application/x-www-form-urlencoded, WHATWG URL Standard section 5.2.
 std::string encode_form(const Fields& fields);
+
+/// The request that brings such a body.
+Request callback_request(const std::string& from, const std::string& content_type, const std::string& body);
 
 }  // namespace alertspool

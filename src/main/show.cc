@@ -1,10 +1,8 @@
 /// show: one alert with every attempt of its deliveries.
 
-#include "alert/json.h"
 #include "base/text.h"
 #include "main/filter.h"
-#include "main/table.h"
-#include "store/store.h"
+#include "main/operator.h"
 #include "store/view.h"
 
 #include <iostream>
@@ -12,8 +10,27 @@
 namespace alertspool {
 namespace {
 
-Fields facts_of(const Record& record, const Alert& alert) {
+void print_attempt(const AttemptRecord& attempt) {
+  std::cout << "  " << attempt.number << "  " << to_local(attempt.started) << "  " << escape_controls(attempt.host)
+            << "  " << attempt.duration.count() << " ms  " << escape_controls(attempt.outcome) << '\n';
+  if (attempt.output.empty()) return;
+  const std::string_view output = attempt.output;
+  for (const std::string& line : split(output.substr(0, output.find_last_not_of('\n') + 1), '\n'))
+    std::cout << "       | " << escape_controls(line) << '\n';
+}
+
+void print_delivery(const DeliveryRecord& delivery) {
+  std::cout << "\naction " << escape_controls(delivery.action) << ": " << delivery.state;
+  if (delivery.state == "pending")
+    std::cout << (delivery.due ? ", due " + to_local(*delivery.due) : ", waits for an earlier alert of its alarm");
+  std::cout << ", attempts: " << delivery.attempts << '\n';
+  for (const AttemptRecord& attempt : delivery.tries) print_attempt(attempt);
+}
+
+void print(const Record& record) {
   const Callback& callback = record.callback;
+  Alert alert = alert_of(callback);
+  std::cout << "alert " << record.id << ": " << record.state() << '\n';
   Fields facts{{"received", to_local(callback.received)},
                {"sent", alert.time_ms ? to_local(WallTime(milliseconds(*alert.time_ms))) : ""},
                {"from", callback.remote_addr},
@@ -27,57 +44,19 @@ Fields facts_of(const Record& record, const Alert& alert) {
                {"test", callback.test ? "yes" : ""},
                {"undecodable", record.undecodable}};
   for (const std::string& flag : alert.flags) facts.emplace_back("flag", flag);
-  std::erase_if(facts, [](const Field& fact) { return fact.second.empty(); });
-  return facts;
-}
-
-void print_section(const char* title, const Fields& fields) {
-  if (!fields.empty()) std::cout << '\n' << paint(title, Colour::bold) << '\n' << aligned(fields);
-}
-
-void print_attempt(const AttemptRecord& attempt) {
-  std::cout << "  " << attempt.number << "  " << to_local(attempt.started) << "  " << escape_controls(attempt.host)
-            << "  " << attempt.duration.count() << " ms  " << escape_controls(attempt.outcome) << '\n';
-  if (attempt.output.empty()) return;
-  const std::string_view output = attempt.output;
-  for (const std::string& line : split(output.substr(0, output.find_last_not_of('\n') + 1), '\n'))
-    std::cout << "       | " << escape_controls(line) << '\n';
-}
-
-void print_delivery(const DeliveryRecord& delivery) {
-  std::cout << '\n'
-            << paint("action " + escape_controls(delivery.action), Colour::bold) << ": "
-            << paint(delivery.state, colour_of(delivery.state));
-  if (delivery.state == "pending")
-    std::cout << (delivery.due ? ", due " + to_local(*delivery.due) : ", waits for an earlier alert of its alarm");
-  std::cout << ", " << delivery.attempts << (delivery.attempts == 1 ? " attempt\n" : " attempts\n");
-  for (const AttemptRecord& attempt : delivery.tries) print_attempt(attempt);
-}
-
-void print(const Record& record) {
-  const Alert alert = alert_of(record.callback);
-  const std::string state = record.state();
-  std::cout << paint("alert " + std::to_string(record.id), Colour::bold) << ": " << paint(state, colour_of(state))
-            << '\n'
-            << aligned(facts_of(record, alert));
-  Fields fields = alert.pairs;
-  for (auto& [name, value] : fields)
+  for (auto& [name, value] : alert.pairs)
     if (name == "signature") value = "***";
-  print_section("fields", fields);
-  print_section("dimensions", alert.dimensions);
+  std::cout << aligned_facts(facts) << "\nfields\n" << aligned(alert.pairs);
   for (const DeliveryRecord& delivery : record.deliveries) print_delivery(delivery);
 }
 
 int run(const Arguments& arguments) {
   const std::vector<std::int64_t> ids = ids_of(arguments);
   if (ids.size() != 1) throw UsageError("show takes one ID; alertspool list shows them");
-  if (arguments.has("json") && arguments.has("raw")) throw UsageError("show: --json or --raw, not both");
-  const Config config = config_of(arguments, Secrets::leave);
-  const SystemClock clock;
-  Store store(config.store, StoreUse::read, clock);
-  const std::optional<Record> record = store.show(ids[0]);
+  OpenSpool spool(arguments, StoreUse::read);
+  const std::optional<Record> record = spool.store.show(ids[0]);
   if (!record) {
-    std::cerr << "alertspool show: there is no alert " << ids[0] << '\n';
+    std::cerr << "alertspool: there is no alert " << ids[0] << '\n';
     return kDataError;
   }
   if (arguments.has("raw"))
