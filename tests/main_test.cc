@@ -88,13 +88,13 @@ TEST(Call, CollectsOptionsAndArguments) {
   EXPECT_EQ(call({"url", "b", "--token", "x", "--token=y"}).arguments.value("token"), "y");
 }
 
-TEST(Call, NamesWhatWasProbablyMeant) {
-  EXPECT_TRUE(contains(usage_error({"chekc"}), "did you mean check?")) << usage_error({"chekc"});
-  EXPECT_TRUE(contains(usage_error({"xyzzy"}), "alertspool --help"));
-  EXPECT_TRUE(contains(usage_error({"deliver", "--onec"}), "did you mean --once?"))
-      << usage_error({"deliver", "--onec"});
-  EXPECT_TRUE(contains(usage_error({"deliver", "--on"}), "no option")) << "options are not guessed";
+TEST(Call, WrongUseSaysWhereToRead) {
+  EXPECT_TRUE(contains(usage_error({"xyzzy"}), "no verb xyzzy: alertspool --help")) << usage_error({"xyzzy"});
+  EXPECT_TRUE(contains(usage_error({"deliver", "--onec"}), "--onec")) << usage_error({"deliver", "--onec"});
+  EXPECT_TRUE(contains(usage_error({"deliver", "--onec"}), "alertspool deliver --help"));
+  EXPECT_NE(usage_error({"deliver", "--on"}), "") << "options are not guessed";
   EXPECT_TRUE(contains(usage_error({"url", "--token"}), "url: "));
+  EXPECT_TRUE(contains(usage_error({"status", "now"}), "takes no argument: now"));
   EXPECT_EQ(usage_error({"deliver", "--once"}), "");
 }
 

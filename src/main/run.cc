@@ -8,6 +8,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <iomanip>
 #include <iostream>
 
 namespace alertspool {
@@ -42,10 +43,6 @@ po::options_description options_of(const Verb& verb) {
   return options;
 }
 
-std::string hint(const std::string& near, const std::string& otherwise) {
-  return near.empty() ? otherwise : "did you mean " + near + "?";
-}
-
 /// Takes the verb out of the words; nullptr when there is none. Of the options before it only --config has a value.
 const Verb* take_verb(Words& words) {
   auto word = words.begin();
@@ -53,38 +50,34 @@ const Verb* take_verb(Words& words) {
   if (word == words.end()) return nullptr;
   const std::string name = *word;
   words.erase(word);
-  Words names;
-  for (const Verb* verb : verbs()) {
+  for (const Verb* verb : verbs())
     if (name == verb->name) return verb;
-    names.emplace_back(verb->name);
-  }
-  throw UsageError("no verb " + name + ": " + hint(nearest(name, names), "alertspool --help lists them"));
+  throw UsageError("no verb " + name + ": alertspool --help lists them");
 }
 
 /// Throws po::error.
-void take_options(const po::options_description& options, const Words& words, Call& call) {
+void take_options(const Words& words, Call& call) {
+  const auto options = options_of(*call.verb);
   namespace style = po::command_line_style;
   const auto parsed =
       po::command_line_parser(words).options(options).style(style::unix_style & ~style::allow_guessing).run();
   for (const auto& option : parsed.options) {
+    const std::string value = option.value.empty() ? "" : option.value.front();
     if (option.position_key >= 0) {
-      call.arguments.positional.push_back(option.value.front());
-    } else if (option.string_key == "help") {
-      call.help = true;
-    } else if (option.string_key == "version") {
-      call.version = true;
+      call.arguments.positional.push_back(value);
     } else if (option.string_key == "config") {
-      call.arguments.config_path = option.value.front();
+      call.arguments.config_path = value;
       call.arguments.config_asked_for = true;
     } else {
-      call.arguments.add(option.string_key, option.value.empty() ? "" : option.value.front());
+      call.arguments.add(option.string_key, value);
     }
   }
+  call.help = call.arguments.has("help");
+  call.version = call.arguments.has("version");
 }
 
 void print_help(const Verb& verb) {
-  std::cout << "usage: alertspool " << verb.name << " [OPTION...]" << (*verb.arguments == '\0' ? "" : " ")
-            << verb.arguments << "\n\n"
+  std::cout << "usage: alertspool " << verb.name << " [OPTION...] " << verb.arguments << "\n\n"
             << verb.summary << "\n\n"
             << options_of(verb);
 }
@@ -94,8 +87,7 @@ void print_help() {
                "Receives CloudMonitor alert callbacks behind a web server, keeps them durably\n"
                "and delivers them to syslog and to commands. Without a verb: serve.\n\n";
   for (const Verb* verb : verbs())
-    std::cout << "  " << verb->name << std::string(10 - std::string_view(verb->name).size(), ' ') << verb->summary
-              << "\n";
+    std::cout << "  " << std::left << std::setw(10) << verb->name << verb->summary << "\n";
   std::cout << "\nalertspool VERB --help says more of each; the manual is alertspool(8).\n";
 }
 
@@ -106,22 +98,23 @@ bool nobody_reads_errors() noexcept {
 }
 
 int run_call(const Call& call) {
-  if (call.version) {
+  int code = kOk;
+  if (call.version)
     std::cout << "alertspool " ALERTSPOOL_VERSION "\n";
-  } else if (call.help && call.named) {
+  else if (call.help && call.named)
     print_help(*call.verb);
-  } else if (call.help) {
+  else if (call.help)
     print_help();
-  } else {
-    return call.verb->run(call.arguments);
-  }
-  return kOk;
+  else
+    code = call.verb->run(call.arguments);
+  if (!std::cout.flush()) throw std::runtime_error("cannot write to standard output");
+  return code;
 }
 
 }  // namespace
 
 bool Arguments::has(std::string_view option) const {
-  return !values(option).empty();
+  return find(given_, option) != nullptr;
 }
 
 std::string Arguments::value(std::string_view option) const {
@@ -153,22 +146,18 @@ Call parse_call(const std::vector<std::string>& words, char** environment) {
   const Verb* named = take_verb(rest);
   call.named = named != nullptr;
   call.verb = call.named && !cgi ? named : &kServeVerb;
-  const auto options = options_of(*call.verb);
   const std::string verb = call.verb->name;
   try {
-    take_options(options, rest, call);
-  } catch (const po::unknown_option& error) {
-    Words names;
-    for (const auto& option : options.options()) names.push_back("--" + option->long_name());
-    const std::string name = error.get_option_name();
-    throw UsageError(verb + " has no option " + name + ": " +
-                     hint(nearest(name, names), "alertspool " + verb + " --help lists them"));
+    take_options(rest, call);
   } catch (const po::error& error) {
-    throw UsageError(verb + ": " + error.what());
+    throw UsageError(verb + ": " + error.what() + "; alertspool " + verb + " --help lists the options");
   }
-  if (cgi) call.help = call.version = false;
-  if (const auto path = variable(environment, "ALERTSPOOL_CONFIG");
-      cgi && !call.arguments.config_asked_for && !path.empty()) {
+  if (*call.verb->arguments == '\0' && !call.arguments.positional.empty())
+    throw UsageError(verb + " takes no argument: " + call.arguments.positional.front());
+  if (!cgi) return call;
+  call.help = call.version = false;
+  const std::string_view path = variable(environment, "ALERTSPOOL_CONFIG");
+  if (!call.arguments.config_asked_for && !path.empty()) {
     call.arguments.config_path = path;
     call.arguments.config_asked_for = true;
   }
@@ -177,6 +166,19 @@ Call parse_call(const std::vector<std::string>& words, char** environment) {
 
 Config config_of(const Arguments& arguments, Secrets secrets) {
   return read_config(arguments.config_path, arguments.config_asked_for, secrets);
+}
+
+std::optional<Config> reload_config(const Arguments& arguments, Secrets secrets, std::string& note) {
+  try {
+    Config config = config_of(arguments, secrets);
+    log::notice("config", {{"file", config.path}});
+    note.clear();
+    return config;
+  } catch (const ConfigError& error) {
+    note = std::string("configuration stale: ") + error.what();
+    log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
+    return std::nullopt;
+  }
 }
 
 int run_main(int argc, char** argv, char** environment) {

@@ -1,4 +1,4 @@
-// `alertspool serve`: the receiver.
+/// serve: the receiver.
 
 #include "base/child.h"
 #include "base/fd.h"
@@ -26,7 +26,6 @@
 #include <tuple>
 
 namespace alertspool {
-
 namespace {
 
 using namespace std::chrono_literals;
@@ -38,39 +37,16 @@ constexpr std::chrono::seconds kGrace = 10s;
 /// What a reload replaces: readers take the pointer once for each request.
 using Settings = std::atomic<std::shared_ptr<const ReceiverSettings>>;
 
-std::string action_names(const Config& config) {
-  std::string names;
-  for (const ActionConfig& action : config.actions) names += (names.empty() ? "" : " ") + action.route.action;
-  return names;
-}
-
-void apply(const Config& config, Settings& settings, ProcessInfo& self) {
-  settings = std::make_shared<const ReceiverSettings>(config.receiver());
-  self.actions = action_names(config);
-  self.note.clear();
-  log::notice("config", {{"file", config.path}, {"actions", self.actions}});
-}
-
-/// What a reload cannot change while we run.
-bool needs_restart(const Config& before, const Config& after) {
+void reload(const Arguments& arguments, const Config& before, Settings& settings, ProcessInfo& self) {
+  const std::optional<Config> after = reload_config(arguments, Secrets::read, self.note);
+  if (!after) return;
+  settings = std::make_shared<const ReceiverSettings>(after->receiver());
   const auto fixed = [](const Config& c) {
     return std::tie(c.store.url, c.store.max_waiting, c.listen, c.listen_group, c.deliver);
   };
-  return fixed(before) != fixed(after);
-}
-
-void reload(const Arguments& arguments, const Config& started_with, Settings& settings, ProcessInfo& self) {
-  try {
-    const Config config = config_of(arguments);
-    apply(config, settings, self);
-    if (needs_restart(started_with, config)) {
-      self.note = "store, max-waiting, listen, listen-group or deliver changed: restart to apply";
-      log::warning("config", {{"file", config.path}, {"error", self.note}});
-    }
-  } catch (const ConfigError& error) {
-    self.note = std::string("configuration stale: ") + error.what();
-    log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
-  }
+  if (fixed(before) == fixed(*after)) return;
+  self.note = "store, max-waiting, listen, listen-group or deliver changed: restart to apply";
+  log::warning("config", {{"file", after->path}, {"error", self.note}});
 }
 
 /// A spool that cannot be used now may heal: until then callbacks get 503, and the sender comes again.
@@ -86,11 +62,11 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   Signals signals;                // before any thread, so that all have them blocked
   unsetenv("GATEWAY_INTERFACE");  // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
-  Settings settings;
+  Settings settings = std::make_shared<const ReceiverSettings>(config.receiver());
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
   log::notice("start",
               {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", config.store.url}});
-  apply(config, settings, self);
+  log::notice("config", {{"file", config.path}});
 
   Store store(config.store, StoreUse::receive, clock);
   look_at(store);
@@ -161,8 +137,7 @@ int serve_one_request(const Arguments& arguments) {
   return kOk;
 }
 
-int serve(const Arguments& arguments) {
-  if (!arguments.positional.empty()) throw UsageError("serve takes no argument");
+int run(const Arguments& arguments) {
   umask(007);
   const bool handed_over = is_listening_socket(STDIN_FILENO);
   if (!handed_over && std::getenv("GATEWAY_INTERFACE") != nullptr) return serve_one_request(arguments);
@@ -177,6 +152,6 @@ int serve(const Arguments& arguments) {
 
 }  // namespace
 
-const Verb kServeVerb{"serve", "", "the receiver: FastCGI on a socket, or CGI under a web server", {}, serve};
+const Verb kServeVerb{"serve", "", "the receiver: FastCGI on a socket, or CGI under a web server", {}, run};
 
 }  // namespace alertspool

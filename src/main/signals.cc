@@ -23,7 +23,7 @@ Signals::Kind Signals::next() noexcept {
   signalfd_siginfo info;
   if (read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Kind::none;
   if (info.ssi_signo == SIGHUP) return Kind::reload;
-  return info.ssi_signo == SIGCHLD ? Kind::child : Kind::stop;
+  return info.ssi_signo == SIGCHLD ? Kind::none : Kind::stop;
 }
 
 }  // namespace alertspool

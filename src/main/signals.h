@@ -8,10 +8,10 @@ namespace alertspool {
 
 class Signals {
 public:
-  enum class Kind { none, stop, reload, child };
+  enum class Kind { none, stop, reload };
 
-  /// From now on SIGTERM, SIGINT and SIGUSR1 (a FastCGI process manager's "end in order") mean stop, SIGHUP reload and
-  /// SIGCHLD child; SIGPIPE is ignored. REQUIRES: this process has one thread. Throws std::system_error.
+  /// From now on SIGTERM, SIGINT and SIGUSR1 (a FastCGI process manager's "end in order") mean stop, SIGHUP reload;
+  /// SIGCHLD only wakes, SIGPIPE is ignored. REQUIRES: this process has one thread. Throws std::system_error.
   Signals();
 
   /// Readable when next() has something to say.

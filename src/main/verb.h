@@ -56,7 +56,7 @@ private:
 
 struct Verb {
   const char* name;
-  const char* arguments;  ///< `ID... | FILTER...`
+  const char* arguments;  ///< `ID... | FILTER...`; empty: it takes none
   const char* summary;    ///< one line for --help
   std::vector<OptionSpec> options;
   int (*run)(const Arguments&);
@@ -87,6 +87,8 @@ Call parse_call(const std::vector<std::string>& words, char** environment);
 
 /// Reads the configuration that these arguments name. Throws ConfigError.
 Config config_of(const Arguments& arguments, Secrets secrets = Secrets::read);
+/// The same for a process that has one already: nullopt when the file is bad, `note` and the log say why.
+std::optional<Config> reload_config(const Arguments& arguments, Secrets secrets, std::string& note);
 
 /// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error (to syslog when that is
 /// /dev/null), returns the exit code.
