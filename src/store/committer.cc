@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "store/store.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -46,6 +47,20 @@ struct Queue {
     return taken;
   }
 };
+
+/// One entry for each reason, so that a flood costs no memory.
+void add_up(std::vector<RefusalCount>& counts, const RefusalCount& more) {
+  const auto same = std::find_if(counts.begin(), counts.end(), [&](const RefusalCount& count) {
+    return count.reason == more.reason && count.allowed_address == more.allowed_address;
+  });
+  if (same == counts.end()) {
+    counts.push_back(more);
+  } else {
+    const std::int64_t sum = same->count + more.count;
+    *same = more;
+    same->count = sum;
+  }
+}
 
 }  // namespace
 
@@ -147,7 +162,7 @@ void Committer::Impl::store_side() {
   } catch (const std::exception& error) {
     set_problem(error.what());
     const std::lock_guard guard(mutex);
-    if (refusals.size() < kMostQueued) refusals.insert(refusals.end(), counts.begin(), counts.end());
+    for (const RefusalCount& count : counts) add_up(refusals, count);
     if (about && !process) process = about;
   }
 }
@@ -212,9 +227,9 @@ void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
   }
 }
 
-void Committer::count_refusal(RefusalCount count) {
+void Committer::count_refusal(const RefusalCount& count) {
   const std::lock_guard guard(impl_->mutex);
-  if (impl_->refusals.size() < kMostQueued) impl_->refusals.push_back(std::move(count));
+  add_up(impl_->refusals, count);
   impl_->changed.notify_one();
 }
 

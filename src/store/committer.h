@@ -44,7 +44,7 @@ public:
   void put(Incoming incoming, SteadyTime deadline, Done done);
 
   /// Adds to the refusal counters with one of the next batches (within a second).
-  void count_refusal(RefusalCount count);
+  void count_refusal(const RefusalCount& count);
   /// Announces the process with the next batch.
   void announce(ProcessInfo process);
 

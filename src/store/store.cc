@@ -24,16 +24,10 @@ bool Store::become_deliverer() {
 
 void Store::count_refusals(std::span<const RefusalCount> counts) {
   if (counts.empty()) return;
-  std::map<std::pair<std::string, bool>, RefusalCount> sums;  // an upsert may touch each row once
-  for (const RefusalCount& count : counts) {
-    RefusalCount& sum = sums[{count.reason, count.allowed_address}];
-    const std::int64_t before = sum.count;
-    sum = count;
-    sum.count += before;
-  }
   std::vector<Value> rows;
-  for (const auto& [key, sum] : sums) {
-    append(rows, {sum.reason, std::int64_t{sum.allowed_address}, sum.count, ms(sum.last), to_valid_utf8(sum.address)});
+  for (const RefusalCount& count : counts) {
+    append(rows, {count.reason, std::int64_t{count.allowed_address}, count.count, ms(count.last),
+                  to_valid_utf8(count.address)});
   }
   impl_->connection.write("count refusals", [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
 }

@@ -61,7 +61,8 @@ public:
   /// Makes a new spool (`alertspool init`). False when there is one already.
   bool init();
 
-  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only or gone. Touches nothing.
+  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only or gone. May be called
+  /// by any thread.
   void check_room() const;
 
   /// One write that changes nothing. Throws StoreError.
@@ -73,7 +74,7 @@ public:
   /// Followers of each alarm are added to its actions, and the alarm's row is brought up to date, in order.
   std::vector<Put> put(std::span<const Incoming> batch);
 
-  /// Adds to the counters of refusals.
+  /// Adds to the counters of refusals. REQUIRES: each reason (and allowed_address) once.
   void count_refusals(std::span<const RefusalCount> counts);
 
   // ---- deliverer
