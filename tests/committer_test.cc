@@ -1,0 +1,158 @@
+#include "store/committer.h"
+
+#include "base/file_lock.h"
+#include "store/store.h"
+#include "temporary_directory.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <set>
+#include <thread>
+
+namespace alertspool {
+namespace {
+
+using std::chrono::seconds;
+
+class CommitterTest : public testing::Test {
+protected:
+  CommitterTest() {
+    settings.url = "sqlite:" + directory.path("spool.db");
+    settings.lock_timeout = milliseconds(100);
+    settings.free_space_floor = 0;
+  }
+
+  static Incoming incoming(const std::string& digest) {
+    Incoming incoming;
+    incoming.callback.body = "alertName=" + digest;
+    incoming.digest = digest;
+    incoming.alarm = digest;
+    incoming.actions = {"log"};
+    return incoming;
+  }
+  /// Queues it; the future gets the answer, and a second answer would throw.
+  std::future<PutResult> put(Committer& committer, const std::string& digest, milliseconds patience = seconds(60)) {
+    auto promise = std::make_shared<std::promise<PutResult>>();
+    committer.put(incoming(digest), clock.steady() + patience,
+                  [promise](const PutResult& r) { promise->set_value(r); });
+    return promise->get_future();
+  }
+  static bool stored(std::future<PutResult> answer) { return std::holds_alternative<Put>(answer.get()); }
+  std::int64_t alerts() { return Store(settings, StoreUse::read, clock).status().alerts; }
+
+  TemporaryDirectory directory;
+  SystemClock clock;
+  StoreSettings settings;
+};
+
+TEST_F(CommitterTest, AnswersEachWithItsOwnIdOnceItIsStored) {
+  Store store(settings, StoreUse::receive, clock);
+  std::atomic<std::size_t> stored_in_all{0};
+  Committer committer(store, clock, [&](std::size_t stored) { stored_in_all += stored; });
+  std::vector<std::future<PutResult>> answers;
+  for (int i = 0; i < 1000; ++i) answers.push_back(put(committer, "d" + std::to_string(i)));
+  std::set<std::int64_t> ids;
+  for (auto& answer : answers) ids.insert(std::get<Put>(answer.get()).id);
+  EXPECT_EQ(ids.size(), 1000U);
+  EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
+  EXPECT_EQ(stored_in_all, 1000U);
+  EXPECT_EQ(alerts(), 1000);
+}
+
+TEST_F(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {
+  Store store(settings, StoreUse::receive, clock);
+  Committer committer(store, clock, [](std::size_t) {});
+  auto before = put(committer, "before");
+  EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
+  EXPECT_TRUE(stored(std::move(before)));
+  EXPECT_FALSE(stored(put(committer, "after")));
+  EXPECT_EQ(alerts(), 1);
+}
+
+TEST_F(CommitterTest, ExpiredOneIsAnsweredOnceAndStoredAllTheSame) {
+  Store store(settings, StoreUse::receive, clock);
+  store.connect();
+  settings.lock_timeout = seconds(60);
+  Store patient(settings, StoreUse::receive, clock);
+  FileLock stranger(directory.path("spool.db-lock"));
+  ASSERT_TRUE(stranger.lock_writer(clock.steady()));
+  Committer committer(patient, clock, [](std::size_t) {});
+  auto first = put(committer, "first", milliseconds(0));
+  committer.expire(clock.steady());
+  EXPECT_FALSE(stored(std::move(first)));
+  auto repeat = put(committer, "first");
+  stranger.unlock_writer();
+  const PutResult answer = repeat.get();
+  ASSERT_TRUE(std::holds_alternative<Put>(answer));
+  EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
+  EXPECT_EQ(alerts(), 1);
+}
+
+TEST_F(CommitterTest, LockThatIsHeldIsAnAnswerAndNotALoss) {
+  Store store(settings, StoreUse::receive, clock);
+  store.connect();
+  FileLock stranger(directory.path("spool.db-lock"));
+  ASSERT_TRUE(stranger.lock_writer(clock.steady()));
+  Committer committer(store, clock, [](std::size_t) {});
+  EXPECT_FALSE(stored(put(committer, "d1")));
+  std::string reason;
+  EXPECT_FALSE(committer.healthy(&reason));
+  EXPECT_NE(reason.find("lock"), std::string::npos) << reason;
+  stranger.unlock_writer();
+  EXPECT_TRUE(stored(put(committer, "d1")));
+  EXPECT_TRUE(committer.healthy(&reason));
+}
+
+TEST_F(CommitterTest, HealedSpoolIsNoticedWithoutTraffic) {
+  std::ofstream(directory.path("spool.db")) << "no database";
+  Store store(settings, StoreUse::receive, clock);
+  Committer committer(store, clock, [](std::size_t) {});
+  EXPECT_FALSE(stored(put(committer, "d1")));
+  std::string reason;
+  ASSERT_FALSE(committer.healthy(&reason));
+  std::filesystem::remove(directory.path("spool.db"));
+  const SteadyTime deadline = clock.steady() + seconds(60);
+  while (!committer.healthy(&reason) && clock.steady() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(committer.healthy(&reason)) << reason;
+}
+
+TEST_F(CommitterTest, RefusalsAreAddedUpAndStored) {
+  Store store(settings, StoreUse::receive, clock);
+  {
+    Committer committer(store, clock, [](std::size_t) {});
+    RefusalCount refusal;
+    refusal.reason = "token";
+    refusal.count = 1;
+    for (int i = 0; i < 500; ++i) committer.count_refusal(refusal);
+    refusal.reason = "address";
+    committer.count_refusal(refusal);
+    EXPECT_TRUE(stored(put(committer, "d1")));
+  }
+  const Status status = Store(settings, StoreUse::read, clock).status();
+  ASSERT_EQ(status.refusals.size(), 2U);
+  EXPECT_EQ(status.refusals[0].reason, "address");
+  EXPECT_EQ(status.refusals[0].count, 1);
+  EXPECT_EQ(status.refusals[1].count, 500);
+}
+
+TEST_F(CommitterTest, AnnouncesTheProcess) {
+  Store store(settings, StoreUse::receive, clock);
+  {
+    Committer committer(store, clock, [](std::size_t) {});
+    ProcessInfo process;
+    process.role = "receiver";
+    process.note = "configuration stale";
+    committer.announce(process);
+  }
+  const Status status = Store(settings, StoreUse::read, clock).status();
+  ASSERT_EQ(status.processes.size(), 1U);
+  EXPECT_EQ(status.processes[0].note, "configuration stale");
+}
+
+}  // namespace
+}  // namespace alertspool
