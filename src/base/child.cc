@@ -42,8 +42,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 /// posix_spawn(3) with no signal masked or ignored, `descriptors` (-1: /dev/null) as 0 to 2 and no others, in
 /// `directory` or, when null, in ours.
-pid_t spawn(const std::vector<std::string>& argv, char* const* environment, const std::array<int, 3>& descriptors,
-            int flags, const char* directory) {
+pid_t spawn(const char* path, const std::vector<std::string>& argv, char* const* environment,
+            const std::array<int, 3>& descriptors, int flags, const char* directory) {
   const std::vector<char*> arguments = pointers(argv);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -64,10 +64,10 @@ pid_t spawn(const std::vector<std::string>& argv, char* const* environment, cons
   posix_spawnattr_setsigdefault(&attributes, &signals);
   posix_spawnattr_setflags(&attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, argv.at(0).c_str(), &actions, &attributes, arguments.data(), environment);
+  const int error = posix_spawn(&pid, path, &actions, &attributes, arguments.data(), environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + argv[0]);
+  if (error != 0) throw std::system_error(error, std::generic_category(), std::string("cannot start ") + path);
   return pid;
 }
 
@@ -119,8 +119,8 @@ void Child::State::start(const Command& command) {
   set_nonblocking(in.write.get(), true);
   set_nonblocking(out.read.get(), true);
   known_pids().reserve(known_pids().size() + 1);
-  pid = spawn(command.argv, pointers(command.environment).data(), {in.read.get(), out.write.get(), out.write.get()},
-              POSIX_SPAWN_SETPGROUP, "/");
+  pid = spawn(command.argv.at(0).c_str(), command.argv, pointers(command.environment).data(),
+              {in.read.get(), out.write.get(), out.write.get()}, POSIX_SPAWN_SETPGROUP, "/");
   known_pids().push_back(pid);
   phase = Phase::running;
   process = Fd(pidfd_open(pid, 0));
@@ -262,8 +262,9 @@ void reap_strangers() noexcept {
   }
 }
 
-pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error) {
-  return spawn(argv, environ, {standard_input, -1, standard_error}, POSIX_SPAWN_SETSID, nullptr);
+pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error, const char* path) {
+  return spawn(path ? path : argv.at(0).c_str(), argv, environ, {standard_input, -1, standard_error},
+               POSIX_SPAWN_SETSID, nullptr);
 }
 
 }  // namespace alertspool

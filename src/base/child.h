@@ -71,9 +71,10 @@ private:
 /// subreaper (prctl(2)) when their parents end. Takes no Child's exit status.
 void reap_strangers() noexcept;
 
-/// Starts `argv` for good: own session, descriptors as given (-1: /dev/null), standard output on /dev/null, everything
-/// else closed, signals reset, our own directory and environment (what a web server put there is for the caller to take
-/// out). Throws std::system_error.
-pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error);
+/// Starts `argv` for good, from `path` (null: argv[0]): own session, descriptors as given (-1: /dev/null), standard
+/// output on /dev/null, everything else closed, signals reset, our own directory and environment (what a web server put
+/// there is for the caller to take out). Throws std::system_error.
+pid_t spawn_detached(const std::vector<std::string>& argv, int standard_input, int standard_error,
+                     const char* path = nullptr);
 
 }  // namespace alertspool

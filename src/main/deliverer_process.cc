@@ -27,8 +27,7 @@ constexpr std::chrono::seconds kHealthyLife = 60s;
 }  // namespace
 
 std::vector<std::string> deliver_command(const Arguments& arguments, const char* option) {
-  // Not the path it was started by: after an upgrade that would be another version than this one.
-  std::vector<std::string> command = {"/proc/self/exe", "deliver", option};
+  std::vector<std::string> command = {"alertspool", "deliver", option};
   if (arguments.config_asked_for) command.insert(command.end(), {"--config", arguments.config_path});
   return command;
 }
@@ -45,7 +44,7 @@ void DelivererProcess::start(SteadyTime now) {
   next_start_ = now + pause_;
   try {
     Pipe pipe = make_pipe();
-    pid_ = spawn_detached(command_, pipe.read.get(), STDERR_FILENO);
+    pid_ = spawn_detached(command_, pipe.read.get(), STDERR_FILENO, path_);
     lifetime_ = std::move(pipe.write);
     log::info("deliverer-start", {{"pid", std::to_string(pid_)}});
   } catch (const std::system_error& error) {

@@ -16,12 +16,17 @@
 
 namespace alertspool {
 
-/// `alertspool deliver` with the configuration that these arguments name, as argv of our own executable.
+/// Not the path we were started by: after an upgrade that would be another version than this one.
+inline constexpr const char* kOwnExecutable = "/proc/self/exe";
+
+/// `alertspool deliver` with the configuration that these arguments name, for kOwnExecutable.
 std::vector<std::string> deliver_command(const Arguments& arguments, const char* option);
 
 class DelivererProcess {
 public:
-  explicit DelivererProcess(std::vector<std::string> command) : command_(std::move(command)) {}
+  /// `path` is executed; null: the first word of the command.
+  explicit DelivererProcess(std::vector<std::string> command, const char* path = nullptr)
+      : command_(std::move(command)), path_(path) {}
 
   /// Starts it when it does not run and its pause is over (1 s after it died, doubling to 30 s; from the beginning once
   /// it has lived for a minute). Returns when it wants to be called again at the latest.
@@ -38,6 +43,7 @@ private:
   void log_end(int status, SteadyTime now);
 
   std::vector<std::string> command_;
+  const char* path_;
   Fd lifetime_;
   pid_t pid_ = 0;
   SteadyTime started_{};

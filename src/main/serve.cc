@@ -78,7 +78,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   committer.announce(self);
   FastCgi fastcgi(
       std::move(listener), [&] { return settings.load(); }, committer, refusals, clock);
-  DelivererProcess deliverer(deliver_command(arguments, "--child"));
+  DelivererProcess deliverer(deliver_command(arguments, "--child"), kOwnExecutable);
 
   for (auto signal = Signals::Kind::none; signal != Signals::Kind::stop; signal = signals.next()) {
     if (signal == Signals::Kind::reload) {
@@ -133,7 +133,7 @@ int serve_one_request(const Arguments& arguments) {
   }
   // Not the web server's standard error: it waits until everybody has closed it.
   keep_only_own_variables();
-  spawn_detached(deliver_command(arguments, "--once"), -1, -1);
+  spawn_detached(deliver_command(arguments, "--once"), -1, -1, kOwnExecutable);
   return kOk;
 }
 
