@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <fstream>
 
@@ -285,34 +284,6 @@ TEST(Config, ReceiverGetsTheRoutesOfAllActions) {
   EXPECT_EQ(settings.max_body, 2048u);
   ASSERT_EQ(settings.routes.size(), 2u);
   EXPECT_EQ(settings.routes[1].action, "b");
-}
-
-TEST(Config, TableOfKeysHasTheDocumentedKeysAndDefaults) {
-  const std::vector<std::array<std::string, 3>> documented = {{"", "store", "sqlite:/var/lib/alertspool/spool.db"},
-                                                              {"", "max-waiting", "1000000"},
-                                                              {"", "allow", ""},
-                                                              {"", "token-file", ""},
-                                                              {"", "user-id", ""},
-                                                              {"", "listen", ""},
-                                                              {"", "listen-group", ""},
-                                                              {"", "max-body", "64KiB"},
-                                                              {"", "keep", "90d"},
-                                                              {"", "deliver", "yes"},
-                                                              {"action", "type", ""},
-                                                              {"action", "match", ""},
-                                                              {"action", "follow", "yes"},
-                                                              {"action", "retry-min", "10s"},
-                                                              {"action", "retry-max", "10m"},
-                                                              {"action", "give-up-after", "3d"},
-                                                              {"action syslog", "facility", "daemon"},
-                                                              {"action syslog", "socket", "/dev/log"},
-                                                              {"action command", "run", ""},
-                                                              {"action command", "parallel", "4"},
-                                                              {"action command", "timeout", "30s"},
-                                                              {"action command", "give-up-exit", ""}};
-  std::vector<std::array<std::string, 3>> keys;
-  for (const ConfigKey& key : config_keys()) keys.push_back({key.section, key.name, key.fallback});
-  EXPECT_EQ(keys, documented);
 }
 
 TEST(Config, WakesBesideTheSpool) {

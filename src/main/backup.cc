@@ -1,4 +1,4 @@
-/// backup: a consistent copy of the spool while all runs.
+/// backup and init: the spool's file, copied while all runs and made before the first callback does it.
 
 #include "base/log.h"
 #include "main/operator.h"
@@ -11,7 +11,7 @@
 namespace alertspool {
 namespace {
 
-int run(const Arguments& arguments) {
+int backup(const Arguments& arguments) {
   if (arguments.positional.size() != 1) throw UsageError("backup needs the name of a FILE that does not exist yet");
   const std::string& path = arguments.positional[0];
   if (std::filesystem::exists(std::filesystem::symlink_status(path)))
@@ -25,8 +25,17 @@ int run(const Arguments& arguments) {
   return kOk;
 }
 
+int init(const Arguments& arguments) {
+  umask(007);
+  OpenSpool spool(arguments, StoreUse::receive);
+  const bool made = spool.store.init();
+  std::cout << spool_path(spool.config) << (made ? " made\n" : " was there already\n");
+  return kOk;
+}
+
 }  // namespace
 
-const Verb kBackupVerb{"backup", "FILE", "a consistent copy of the spool while all runs", {}, run};
+const Verb kBackupVerb{"backup", "FILE", "a consistent copy of the spool while all runs", {}, backup};
+const Verb kInitVerb{"init", "", "makes a new spool where there is none", {}, init};
 
 }  // namespace alertspool

@@ -140,11 +140,6 @@ void print_routes(const Config& config) {
 }
 
 int run(const Arguments& arguments) {
-  if (arguments.has("keys")) {
-    for (const ConfigKey& key : config_keys())
-      std::cout << key.section << '\t' << key.name << '\t' << key.fallback << '\n';
-    return kOk;
-  }
   const Config config = config_of(arguments);
   print_configuration(config);
   print_routes(config);
@@ -155,10 +150,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-const Verb kCheckVerb{"check",
-                      "",
-                      "says what the configuration means, and what would not work",
-                      {{"keys", "", "list the keys of the file with their defaults instead, for scripts"}},
-                      run};
+const Verb kCheckVerb{"check", "", "says what the configuration means, and what would not work", {}, run};
 
 }  // namespace alertspool

@@ -2,8 +2,9 @@
 
 #include "base/text.h"
 #include "main/config_file.h"
-#include "main/config_values.h"
 
+#include <grp.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <boost/program_options.hpp>
 
@@ -17,11 +18,108 @@ namespace alertspool {
 namespace {
 
 namespace po = boost::program_options;
-using namespace config_values;
 using namespace std::chrono_literals;
 using std::string;
 
 constexpr milliseconds kDay = 24h;
+
+// ---- values
+
+/// The text, when it is good.
+const string& require(bool good, const string& text, const string& cure) {
+  if (!good) throw BadValue("'" + text + "': " + cure);
+  return text;
+}
+
+/// The value of a result that is a string when it failed.
+template <class Value>
+Value value_or_throw(std::variant<Value, string> result) {
+  if (const auto* why = std::get_if<string>(&result)) throw BadValue(*why);
+  return std::get<Value>(std::move(result));
+}
+
+std::int64_t number(const string& text, std::int64_t least, std::int64_t most) {
+  const std::uint64_t value = parse_number(text).value_or(UINT64_MAX);
+  require(value >= static_cast<std::uint64_t>(least) && value <= static_cast<std::uint64_t>(most), text,
+          "write a number from " + std::to_string(least) + " to " + std::to_string(most));
+  return static_cast<std::int64_t>(value);
+}
+
+/// Powers of 1024 with no other unit, so that nobody wonders what KB means.
+std::size_t size(const string& text, std::size_t least, std::size_t most) {
+  const std::size_t unit = text.ends_with("KiB") ? 1 << 10 : text.ends_with("MiB") ? 1 << 20 : 0;
+  const std::size_t value = unit == 0 ? 0 : parse_number(text.substr(0, text.size() - 3)).value_or(0);
+  require(unit != 0 && value <= most / unit && value * unit >= least, text,
+          "write a size in KiB or MiB, like 64KiB, from " + std::to_string(least >> 10) + "KiB to " +
+              std::to_string(most >> 20) + "MiB");
+  return value * unit;
+}
+
+milliseconds duration(const string& text, milliseconds least, milliseconds most) {
+  const auto value = parse_duration(text);
+  require(value && *value >= least && *value <= most, text,
+          "write a duration with its unit (ms, s, m, h, d), like 30s, from " + to_text(least) + " to " + to_text(most));
+  return *value;
+}
+
+bool yes_or_no(const string& text) {
+  return require(text == "yes" || text == "no", text, "write yes or no") == "yes";
+}
+
+string absolute_path(const string& text) {
+  return require(text.front() == '/', text, "write an absolute path, without quotes");
+}
+
+string socket_path(const string& text) {
+  return absolute_path(
+      require(text.size() < sizeof(sockaddr_un::sun_path), text, "a socket's path has at most 107 bytes"));
+}
+
+string store_url(const string& text) {
+  const bool good = text.starts_with("sqlite:/") && !text.ends_with('/') && text.find_first_of("=\"") == text.npos;
+  return require(good, text, "this version keeps alerts in SQLite only: write sqlite:/PATH, without '=' and '\"'");
+}
+
+string account(const string& text) {
+  return require(text.find_first_not_of("0123456789") == text.npos, text, "an account is digits only");
+}
+
+string group(const string& text) {
+  if (getgrnam(text.c_str()) == nullptr) throw BadValue("no group '" + text + "' on this system");
+  return text;
+}
+
+void add_prefixes(const string& text, std::vector<Prefix>& prefixes) {
+  std::vector<std::string_view> all{text};
+  for (const Preset& preset : presets())
+    if (preset.name == text) all.assign(preset.prefixes.begin(), preset.prefixes.end());
+  for (const std::string_view prefix : all) prefixes.push_back(value_or_throw(parse_prefix(prefix)));
+}
+
+ActionConfig::Type action_type(const string& text) {
+  require(text == "syslog" || text == "command", text, "write syslog or command");
+  return text == "syslog" ? ActionConfig::Type::syslog : ActionConfig::Type::command;
+}
+
+int facility(const string& text) {
+  const int found = facility_number(text);
+  require(found >= 0, text, "no syslog facility; write daemon, user, or local0 to local7");
+  return found;
+}
+
+std::vector<string> command(const string& text) {
+  auto words = value_or_throw(split_words(text));
+  require(!words.empty() && words.front().starts_with('/'), text,
+          "the program must be an absolute path, no PATH is searched");
+  return words;
+}
+
+void add_exit_codes(string list, std::vector<int>& codes) {
+  std::replace(list.begin(), list.end(), ',', ' ');
+  for (const string& word : value_or_throw(split_words(list))) codes.push_back(static_cast<int>(number(word, 1, 255)));
+}
+
+// ---- keys
 
 /// The keys of one kind of section: Boost options whose notifiers put the values where they belong.
 class Keys : public po::options_description {
@@ -62,7 +160,7 @@ Keys program_keys(Config& c, Secrets secrets) {
 Keys action_keys(ActionConfig& a) {
   Keys keys;
   keys.add("type", [&](auto& v) { a.type = action_type(v); });
-  keys.add_list("match", [&](auto& v) { a.route.matches.push_back(match(v)); });
+  keys.add_list("match", [&](auto& v) { a.route.matches.push_back(value_or_throw(parse_match(v))); });
   keys.add("follow", "yes", [&](auto& v) { a.route.follow = yes_or_no(v); });
   keys.add("retry-min", "10s", [&](auto& v) { a.retry.retry_min = duration(v, 100ms, kDay); });
   keys.add("retry-max", "10m", [&](auto& v) { a.retry.retry_max = duration(v, 100ms, 7 * kDay); });
@@ -85,6 +183,8 @@ Keys command_keys(ActionConfig& a) {
   keys.add_list("give-up-exit", [&](auto& v) { add_exit_codes(v, a.retry.give_up_exit); });
   return keys;
 }
+
+// ---- the file
 
 string unknown_key(const string& name, const Keys& known) {
   std::vector<string> names;
@@ -183,23 +283,6 @@ Config read_config(const string& path, bool asked_for, Secrets secrets) {
   } catch (const BadValue& bad) {
     throw ConfigError(bad.what());
   }
-}
-
-std::vector<ConfigKey> config_keys() {
-  Config config;
-  ActionConfig action;
-  const std::pair<const char*, Keys> all[] = {{"", program_keys(config, Secrets::leave)},
-                                              {"action", action_keys(action)},
-                                              {"action syslog", syslog_keys(action)},
-                                              {"action command", command_keys(action)}};
-  std::vector<ConfigKey> result;
-  for (const auto& [section, keys] : all)
-    for (const auto& option : keys.options()) {
-      boost::any fallback;
-      const bool has = option->semantic()->apply_default(fallback);
-      result.push_back({section, option->long_name(), has ? boost::any_cast<string>(fallback) : ""});
-    }
-  return result;
 }
 
 ReceiverSettings Config::receiver() const {

@@ -49,14 +49,6 @@ Config read_config(const std::string& path, bool asked_for, Secrets secrets = Se
 /// The same from text; `path` is only named in errors.
 Config parse_config(const std::string& text, const std::string& path, Secrets secrets = Secrets::read);
 
-/// A key that the file may have, for `check --keys` and for comparing the manual with the code.
-struct ConfigKey {
-  std::string section;  ///< empty, `action`, `action syslog` or `action command`
-  std::string name;
-  std::string fallback;  ///< as it would be written; empty: none
-};
-std::vector<ConfigKey> config_keys();
-
 /// Path of the SQLite file that the store's URL names.
 std::string spool_path(const Config& config);
 /// The fifo beside the spool by which a receiver wakes the deliverer.

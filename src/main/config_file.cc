@@ -1,13 +1,24 @@
 #include "main/config_file.h"
 
+#include "base/fd.h"
 #include "base/text.h"
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 
 namespace alertspool {
 
 namespace {
+
+using std::string;
+
+constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+/// What no client and no web server encodes in a URL: RFC 3986 section 2.3, unreserved.
+constexpr std::string_view kSecretCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~";
+constexpr std::size_t kShortestSecret = 16;
 
 bool is_control(char c) noexcept {
   return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
@@ -57,6 +68,25 @@ std::string take_line(std::string_view line, int number, std::vector<ConfigSecti
   return "";
 }
 
+/// Takes one line of the token file; empty, or what is wrong with it.
+string take_token(std::string_view line, std::vector<Token>& tokens) {
+  if (line.empty() || line.front() == '#') return "";
+  const std::size_t name_end = std::min(line.find_first_of(" \t"), line.size());
+  const Token token{string(line.substr(0, name_end)), string(trim(line.substr(name_end)))};
+  if (token.secret.empty()) return "not of the form NAME SECRET";
+  if (!is_name(token.name)) return "a name consists of letters, digits, _ and -";
+  if (token.secret.find_first_not_of(kSecretCharacters) != string::npos)
+    return "a secret consists of letters, digits and . _ ~ -";
+  if (token.secret.size() < kShortestSecret)
+    return "secret shorter than " + std::to_string(kShortestSecret) + " characters: openssl rand -hex 16 makes one";
+  for (const Token& other : tokens) {
+    if (other.name == token.name) return "there already is a token " + token.name;
+    if (other.secret == token.secret) return "same secret as token " + other.name + ": each needs its own";
+  }
+  tokens.push_back(token);
+  return "";
+}
+
 }  // namespace
 
 ConfigText split_config(std::string_view text) {
@@ -68,6 +98,36 @@ ConfigText split_config(std::string_view text) {
     if (!fault.empty()) result.faults.push_back({number, std::move(fault)});
   }
   return result;
+}
+
+std::vector<Token> read_tokens(const string& path) {
+  const string text = contents(path);
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0 && (status.st_mode & 07) != 0)
+    throw BadValue(path + " is open to all users: chmod o= " + path);
+  std::vector<Token> tokens;
+  int number = 0;
+  for (const string& line : split(text, '\n')) {
+    ++number;
+    const string fault = take_token(trim(line), tokens);
+    if (!fault.empty()) throw BadValue(path + ":" + std::to_string(number) + ": " + fault);
+  }
+  if (tokens.empty()) throw BadValue(path + " holds no token: add a line NAME SECRET");
+  return tokens;
+}
+
+string contents(const string& path) {
+  try {
+    return read_file(path, 1 << 20);
+  } catch (const std::system_error& error) {
+    throw BadValue(path + ": cannot read it: " + error.code().message());
+  } catch (const std::length_error&) {
+    throw BadValue(path + ": larger than 1 MiB");
+  }
+}
+
+bool is_name(std::string_view text) noexcept {
+  return !text.empty() && text.find_first_not_of(kNameCharacters) == text.npos;
 }
 
 }  // namespace alertspool

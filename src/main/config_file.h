@@ -1,8 +1,11 @@
-/// The lines of the configuration file: sections, `key = value`, comments. Knows no key. Boost.Program_options' own
-/// parser is not used for this: it forgets line numbers and cuts a value at any `#`.
+/// What the files of a configuration say, line by line: sections, `key = value` and comments; names and secrets. Knows
+/// no key. Boost.Program_options' own parser is not used for this: it forgets line numbers and cuts a value at any `#`.
 
 #pragma once
 
+#include "alert/authorise.h"
+
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +38,21 @@ struct ConfigText {
 /// A comment starts with `#` at the start of a line or after a blank. In quotes, after a backslash and inside a word
 /// `#` is part of the value. Never fails: what it does not understand is a fault.
 ConfigText split_config(std::string_view text);
+
+/// What is wrong with a value of the configuration, and what to write instead.
+class BadValue : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Lines `NAME SECRET`. Refuses a file that others than owner and group may use, and secrets that are short or would
+/// not survive a URL. Throws BadValue, which never shows a secret.
+std::vector<Token> read_tokens(const std::string& path);
+
+/// A whole file of at most 1 MiB. Throws BadValue.
+std::string contents(const std::string& path);
+
+/// Letters, digits, `_` and `-`: whether it may name a token or an action.
+bool is_name(std::string_view text) noexcept;
 
 }  // namespace alertspool

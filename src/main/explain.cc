@@ -15,24 +15,24 @@
 #include <algorithm>
 #include <iostream>
 #include <iterator>
-#include <set>
 
 namespace alertspool {
 namespace {
 
 constexpr std::size_t kMaxRead = 64U << 20U;  // above every max-body, so that the answer is 413 and no read error
 
-struct Explained {
-  int status = 0;
-  std::string reason;
-  Alert alert;
-};
-
 struct ActionExplained {
   const ActionConfig& config;
   std::string why;  ///< empty: it takes the alert
   Fields environment;
   std::string line;
+};
+
+struct Explained {
+  int status = 0;
+  std::string reason;
+  Alert alert;
+  std::vector<ActionExplained> actions;
 };
 
 std::string body_of(const Arguments& arguments) {
@@ -54,20 +54,6 @@ Request request_of(const Arguments& arguments, const Config& config) {
   return request;
 }
 
-/// The alert is decoded whatever the answer is: who mistyped a token wants to see the rest too.
-Explained explain(const Config& config, const Request& request, WallTime now) {
-  const Verdict verdict = authorise(config.access, request.remote_addr, parse_query(request.query_string));
-  Explained explained;
-  explained.alert =
-      alert_of({now, verdict.address, verdict.token, request.query_string, request.content_type, request.body});
-  const std::optional<Decision> refused = receive_head(config.receiver(), request);
-  const Decision decision = refused ? *refused : receive(config.receiver(), request, now);
-  const Response response = decision.kind == Decision::Kind::store ? answer_stored(decision, Put{}) : decision.response;
-  explained.status = response.status;
-  if (response.status != 200) explained.reason = decision.refused ? decision.refused->detail : response.body;
-  return explained;
-}
-
 ActionExplained explain_action(const ActionConfig& action, const Alert& alert, WallTime now) {
   ActionExplained view{action, alert.pairs.empty() ? "it cannot be decoded" : why_not(action.route, alert), {}, ""};
   if (action.type == ActionConfig::Type::syslog) {
@@ -82,17 +68,33 @@ ActionExplained explain_action(const ActionConfig& action, const Alert& alert, W
   return view;
 }
 
-void print_json(const Explained& explained, const std::vector<ActionExplained>& actions) {
+/// The alert is decoded whatever the answer is: who mistyped a token wants to see the rest too.
+Explained explain(const Config& config, const Request& request, WallTime now) {
+  const Verdict verdict = authorise(config.access, request.remote_addr, parse_query(request.query_string));
+  Explained explained;
+  explained.alert =
+      alert_of({now, verdict.address, verdict.token, request.query_string, request.content_type, request.body});
+  const std::optional<Decision> refused = receive_head(config.receiver(), request);
+  const Decision decision = refused ? *refused : receive(config.receiver(), request, now);
+  const Response response = decision.kind == Decision::Kind::store ? answer_stored(decision, Put{}) : decision.response;
+  explained.status = response.status;
+  if (response.status != 200) explained.reason = decision.refused ? decision.refused->detail : response.body;
+  for (const ActionConfig& action : config.actions)
+    explained.actions.push_back(explain_action(action, explained.alert, now));
+  return explained;
+}
+
+void print_json(const Explained& explained) {
   const Alert& alert = explained.alert;
-  std::vector<std::string> pairs, flags, views;
+  std::vector<std::string> pairs, flags, actions;
   for (const auto& [name, value] : alert.pairs) pairs.push_back(json_array({json_string(name), json_string(value)}));
   for (const std::string& flag : alert.flags) flags.push_back(json_string(flag));
-  for (const ActionExplained& action : actions)
-    views.push_back(json_object({{"name", json_string(action.config.route.action)},
-                                 {"matches", action.why.empty() ? "true" : "false"},
-                                 {"why", json_string(action.why)},
-                                 {"env", json_fields(action.environment)},
-                                 {"line", json_string(action.line)}}));
+  for (const ActionExplained& action : explained.actions)
+    actions.push_back(json_object({{"name", json_string(action.config.route.action)},
+                                   {"matches", action.why.empty() ? "true" : "false"},
+                                   {"why", json_string(action.why)},
+                                   {"env", json_fields(action.environment)},
+                                   {"line", json_string(action.line)}}));
   std::cout << json_object({{"status", std::to_string(explained.status)},
                             {"reason", json_string(explained.reason)},
                             {"pairs", json_array(pairs)},
@@ -100,53 +102,31 @@ void print_json(const Explained& explained, const std::vector<ActionExplained>& 
                             {"flags", json_array(flags)},
                             {"alarm", json_string(alert.alarm)},
                             {"digest", json_string(alert.digest)},
-                            {"actions", json_array(views)}})
+                            {"actions", json_array(actions)}})
             << '\n';
 }
 
-void print_alert(const Explained& explained) {
-  const Alert& alert = explained.alert;
-  Fields facts{{"answer", std::to_string(explained.status) + (explained.status == 200 ? " (it would be stored)" : "")},
-               {"reason", explained.reason},
-               {"alarm", alert.alarm},
-               {"change", fires(alert)    ? "fires"
-                          : clears(alert) ? "clears"
-                                          : ""},
-               {"severity", alert.severity},
-               {"time", alert.time_ms ? to_local(WallTime(milliseconds(*alert.time_ms))) : ""},
-               {"digest", alert.digest},
-               {"from", alert.origin.remote_addr},
-               {"token", alert.origin.token}};
-  for (const std::string& flag : alert.flags) facts.emplace_back("flag", flag);
-  Fields pairs;
-  std::set<std::string> seen;
-  for (const auto& [name, value] : alert.pairs)
-    pairs.emplace_back(seen.insert(name).second ? name : name + " (repeated, does not count)", value);
-  std::cout << aligned_facts(facts) << "\nfields\n" << aligned(pairs);
-}
-
-void print_action(const ActionExplained& action) {
-  const bool takes = action.why.empty();
-  std::cout << "\naction " << action.config.route.action << (takes ? ": takes it\n" : ": does not take it\n");
-  if (takes)
-    std::cout << aligned(action.environment) << (action.line.empty() ? "" : "  " + action.line + "\n");
-  else
-    std::cout << "  " << escape_controls(action.why)
-              << (action.config.route.follow ? "\n  unless it took the ALERT of this alarm (follow = yes)\n" : "\n");
+void print(const Explained& explained) {
+  const bool stored = explained.status == 200;
+  print_alert(explained.alert, {{"answer", std::to_string(explained.status) + (stored ? " (it would be stored)" : "")},
+                                {"reason", explained.reason},
+                                {"from", explained.alert.origin.remote_addr},
+                                {"token", explained.alert.origin.token}});
+  for (const ActionExplained& action : explained.actions) {
+    std::cout << "\naction " << action.config.route.action << ": ";
+    if (action.why.empty())
+      std::cout << "takes it\n"
+                << aligned(action.environment) << (action.line.empty() ? "" : "  " + action.line + "\n");
+    else
+      std::cout << "does not take it" << (action.config.route.follow ? " unless it follows the alarm" : "") << "\n  "
+                << escape_controls(action.why) << '\n';
+  }
 }
 
 int run(const Arguments& arguments) {
   const Config config = config_of(arguments);
-  const WallTime now = SystemClock().wall();
-  const Explained explained = explain(config, request_of(arguments, config), now);
-  std::vector<ActionExplained> actions;
-  for (const ActionConfig& action : config.actions) actions.push_back(explain_action(action, explained.alert, now));
-  if (arguments.has("json")) {
-    print_json(explained, actions);
-    return kOk;
-  }
-  print_alert(explained);
-  for (const ActionExplained& action : actions) print_action(action);
+  const Explained explained = explain(config, request_of(arguments, config), SystemClock().wall());
+  arguments.has("json") ? print_json(explained) : print(explained);
   return kOk;
 }
 

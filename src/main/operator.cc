@@ -9,11 +9,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <iostream>
 
 namespace alertspool {
 
 OpenSpool::OpenSpool(const Arguments& arguments, StoreUse use)
     : config(config_of(arguments, Secrets::leave)), store(config.store, use, clock) {}
+
+std::optional<Record> OpenSpool::record(std::int64_t id) {
+  std::optional<Record> record = store.show(id);
+  if (!record) std::cerr << "alertspool: there is no alert " << id << "; nothing was done\n";
+  return record;
+}
 
 std::string operator_name() {
   if (const char* sudo = std::getenv("SUDO_USER"); sudo != nullptr && *sudo != '\0') return sudo;
@@ -60,9 +67,18 @@ std::string aligned(const Fields& rows) {
   return text;
 }
 
-std::string aligned_facts(Fields rows) {
-  std::erase_if(rows, [](const Field& row) { return row.second.empty(); });
-  return aligned(rows);
+void print_alert(const Alert& alert, Fields facts) {
+  facts.emplace_back("sent", alert.time_ms ? to_local(WallTime(milliseconds(*alert.time_ms))) : "");
+  facts.emplace_back("severity", alert.severity);
+  facts.emplace_back("alarm", alert.alarm);
+  facts.emplace_back("change", fires(alert) ? "fires" : clears(alert) ? "clears" : "");
+  facts.emplace_back("digest", alert.digest);
+  for (const std::string& flag : alert.flags) facts.emplace_back("flag", flag);
+  std::erase_if(facts, [](const Field& fact) { return fact.second.empty(); });
+  Fields pairs = alert.pairs;
+  for (auto& [name, value] : pairs)
+    if (name == "signature") value = "***";
+  std::cout << aligned(facts) << "\nfields\n" << aligned(pairs);
 }
 
 }  // namespace alertspool

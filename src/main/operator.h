@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "alert/alert.h"
 #include "main/verb.h"
 #include "store/store.h"
 
@@ -13,6 +14,8 @@ namespace alertspool {
 /// The spool that the arguments' configuration names. Throws ConfigError, StoreError.
 struct OpenSpool {
   OpenSpool(const Arguments& arguments, StoreUse use);
+  /// Says on standard error when there is none.
+  std::optional<Record> record(std::int64_t id);
 
   Config config;
   SystemClock clock;
@@ -39,7 +42,7 @@ std::string age_text(milliseconds age);
 
 /// `  name  value` per line, names padded to the longest. Both are the sender's words, so they are escaped.
 std::string aligned(const Fields& rows);
-/// The same without those that have no value.
-std::string aligned_facts(Fields rows);
+/// These facts and those of the alert, as far as they have a value, and its fields.
+void print_alert(const Alert& alert, Fields facts);
 
 }  // namespace alertspool

@@ -16,7 +16,6 @@ namespace {
 
 /// Alerts per transaction: the receiver, which answers within seconds, waits for us no longer than that.
 constexpr std::size_t kBatch = 500;
-constexpr std::size_t kIdsLogged = 20;
 
 struct Work {
   const char* verb;
@@ -31,52 +30,35 @@ constexpr Work kDrop{"drop", "dropped", &Store::drop, true};
 struct Choice {
   std::int64_t id;
   std::string what;  ///< names of the actions that are concerned; empty: nothing to do
-  std::string state;
 };
 
 Choice choice_of(const Work& work, const Record& record, const std::string& action) {
-  Choice choice{record.id, "", record.state()};
+  Choice choice{record.id, ""};
   for (const DeliveryRecord& delivery : record.deliveries)
     if ((delivery.state == "pending" || delivery.state == "failed") && (action.empty() || action == delivery.action))
       choice.what += (choice.what.empty() ? "" : ", ") + escape_controls(delivery.action);
-  if (work.takes_undecodable && choice.state == "undecodable" && action.empty()) choice.what = "undecodable body";
+  if (work.takes_undecodable && !record.undecodable.empty() && action.empty()) choice.what = "undecodable body";
   return choice;
 }
 
-std::vector<Choice> by_filter(const Work& work, const Arguments& arguments, OpenSpool& spool) {
+/// Oldest first: of two failed alerts of one alarm the older one must be due before the newer one. nullopt, and a word
+/// to standard error, when an id is unknown.
+std::optional<std::vector<Choice>> choices_of(const Work& work, const Arguments& arguments, OpenSpool& spool) {
+  const std::string action = arguments.value("action");
   std::vector<Choice> choices;
+  for (const std::int64_t id : ids_of(arguments)) {
+    const std::optional<Record> record = spool.record(id);
+    if (!record) return std::nullopt;
+    choices.push_back(choice_of(work, *record, action));
+  }
+  if (!arguments.positional.empty()) return choices;
   for_each(spool.store, selection_of(arguments, spool.clock.wall()), [&](const Record& record, const Alert&) {
-    Choice choice = choice_of(work, record, arguments.value("action"));
+    Choice choice = choice_of(work, record, action);
     if (!choice.what.empty()) choices.push_back(std::move(choice));
     return true;
   });
-  // Oldest first: of two failed alerts of one alarm the older one must be due before the newer one.
   std::reverse(choices.begin(), choices.end());
   return choices;
-}
-
-/// Prints ids that are unknown and returns nothing when there are any.
-std::optional<std::vector<Choice>> by_id(const Work& work, const Arguments& arguments, OpenSpool& spool) {
-  std::vector<Choice> choices;
-  bool all_known = true;
-  for (const std::int64_t id : ids_of(arguments)) {
-    const std::optional<Record> record = spool.store.show(id);
-    if (record)
-      choices.push_back(choice_of(work, *record, arguments.value("action")));
-    else
-      std::cerr << "alertspool: there is no alert " << id << "; nothing was done\n";
-    all_known = all_known && record;
-  }
-  if (!all_known) return std::nullopt;
-  return choices;
-}
-
-void print(const Work& work, const Choice& choice, bool dry) {
-  std::cout << choice.id << ": ";
-  if (choice.what.empty())
-    std::cout << "nothing to " << work.verb << " (" << choice.state << ")\n";
-  else
-    std::cout << (dry ? std::string("would ") + work.verb : work.done) << ' ' << choice.what << '\n';
 }
 
 /// Returns how many deliveries changed.
@@ -85,12 +67,12 @@ std::size_t act(const Work& work, OpenSpool& spool, std::span<const std::int64_t
   for (auto left = ids; !left.empty(); left = left.subspan(std::min(kBatch, left.size())))
     changed += (spool.store.*work.act)(left.first(std::min(kBatch, left.size())), action);
   if (changed == 0) return 0;
-  std::string names;
-  for (const std::int64_t id : ids.first(std::min(kIdsLogged, ids.size()))) names += std::to_string(id) + ",";
-  names.replace(names.size() - 1, 1, ids.size() > kIdsLogged ? ",..." : "");
-  log::notice(
-      work.verb,
-      {{"by", operator_name()}, {"alerts", names}, {"action", action}, {"deliveries", std::to_string(changed)}});
+  log::notice(work.verb, {{"by", operator_name()},
+                          {"alerts", std::to_string(ids.size())},
+                          {"first", std::to_string(ids.front())},
+                          {"last", std::to_string(ids.back())},
+                          {"action", action},
+                          {"deliveries", std::to_string(changed)}});
   WakeSender(wake_path(spool.config)).call();
   return changed;
 }
@@ -102,14 +84,16 @@ int run(const Work& work, const Arguments& arguments) {
   if (has_ids == filters)
     throw UsageError(std::string(work.verb) + " needs either ids or a filter, such as --state failed");
   OpenSpool spool(arguments, dry ? StoreUse::read : StoreUse::operate);
-  const auto choices = has_ids ? by_id(work, arguments, spool) : by_filter(work, arguments, spool);
+  const auto choices = choices_of(work, arguments, spool);
   if (!choices) return kDataError;
-
   std::vector<std::int64_t> ids;
   for (const Choice& choice : *choices)
     if (!choice.what.empty()) ids.push_back(choice.id);
   const std::size_t changed = dry ? 0 : act(work, spool, ids, action);
-  for (const Choice& choice : *choices) print(work, choice, dry);
+
+  const std::string does = dry ? std::string("would ") + work.verb : work.done;
+  for (const Choice& choice : *choices)
+    std::cout << choice.id << ": " << (choice.what.empty() ? "nothing to do" : does + " " + choice.what) << '\n';
   std::cout << "alerts: " << ids.size() << (dry ? "" : ", deliveries: " + std::to_string(changed)) << '\n';
   return kOk;
 }

@@ -94,8 +94,8 @@ void print(const Report& report, const Status& status, WallTime now) {
   Fields rows{{"alerts", std::to_string(status.alerts)},
               {"unmatched", std::to_string(status.unmatched)},
               {"undecodable", std::to_string(status.undecodable)},
-              {"oldest waiting", status.oldest_waiting ? to_local(*status.oldest_waiting) : ""},
-              {"last callback", status.last_callback ? to_local(*status.last_callback) : ""}};
+              {"oldest waiting", status.oldest_waiting ? to_local(*status.oldest_waiting) : "none"},
+              {"last callback", status.last_callback ? to_local(*status.last_callback) : "none"}};
   for (const StateCount& count : status.deliveries)
     rows.emplace_back("action " + count.action, std::to_string(count.count) + " " + count.state);
   for (const RefusalCount& refusal : status.refusals)
@@ -109,7 +109,7 @@ void print(const Report& report, const Status& status, WallTime now) {
                                         std::to_string(process.pid) + " on " + process.host + ", since " +
                                         to_local(process.started));
   }
-  std::cout << '\n' << aligned_facts(rows);
+  std::cout << '\n' << aligned(rows);
 }
 
 std::string time_or_null(const std::optional<WallTime>& time) {
