@@ -1,4 +1,4 @@
-#include "main/filter.h"
+#include "main/operator.h"
 
 #include <gtest/gtest.h>
 

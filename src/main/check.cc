@@ -143,9 +143,7 @@ int run(const Arguments& arguments) {
   const Config config = config_of(arguments);
   print_configuration(config);
   print_routes(config);
-  const bool usable = look_around(config);
-  std::cout << (usable ? "usable\n" : "not usable as it is\n");
-  return usable ? kOk : kConfigError;
+  return look_around(config) ? kOk : kConfigError;
 }
 
 }  // namespace

@@ -17,17 +17,17 @@
 namespace alertspool {
 namespace {
 
-using Signal = Deliverer::Events::Signal;
+using Event = Deliverer::Events::Signal;
 
 /// Another `--once` may hold the spool and yet have looked for the last time before our alert was stored; such a one is
 /// gone a moment later. One that stays will see that alert.
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
 
-Signal take_signal(Signals& signals) {
-  const Signals::Kind kind = signals.next();
+Event take_event(const Fd& signals) {
+  const Signal signal = next_signal(signals);
   reap_strangers();
-  return kind == Signals::Kind::stop ? Signal::stop : kind == Signals::Kind::reload ? Signal::reload : Signal::none;
+  return signal == Signal::stop ? Event::stop : signal == Signal::reload ? Event::reload : Event::none;
 }
 
 bool reload(const Arguments& arguments, DelivererSettings& settings, std::string& note) {
@@ -63,9 +63,9 @@ bool wait_for_turn(Store& store, const Arguments& arguments, const std::string& 
     pollfd fds[] = {{events.signal_fd, POLLIN, 0}, {events.lifetime_fd, POLLIN, 0}};
     poll(fds, 2, kLookMs);
     if (fds[1].revents != 0) return false;  // end of file: nothing is ever written to that pipe
-    const Signal signal = events.on_signal();
-    if (signal == Signal::stop) return false;
-    if (signal == Signal::reload) events.reload(settings, note);
+    const Event event = events.on_signal();
+    if (event == Event::stop) return false;
+    if (event == Event::reload) events.reload(settings, note);
   }
 }
 
@@ -73,7 +73,7 @@ int run(const Arguments& arguments) {
   umask(077);
   prctl(PR_SET_NAME, "alertspool");  // a receiver starts us as /proc/self/exe
   prctl(PR_SET_CHILD_SUBREAPER, 1);  // what escapes from a command comes here, so that it is reaped
-  Signals signals;
+  const Fd signals = take_signals();
   const bool once = arguments.has("once");
   const Config config = config_of(arguments, Secrets::leave);
   const std::string spool = spool_path(config);
@@ -83,8 +83,8 @@ int run(const Arguments& arguments) {
   Store store(config.store, StoreUse::deliver, clock);
 
   Deliverer::Events events;
-  events.signal_fd = signals.fd();
-  events.on_signal = [&] { return take_signal(signals); };
+  events.signal_fd = signals.get();
+  events.on_signal = [&] { return take_event(signals); };
   events.reload = [&](DelivererSettings& changed, std::string& note) { return reload(arguments, changed, note); };
   events.lifetime_fd = arguments.has("child") ? STDIN_FILENO : -1;
   if (!wait_for_turn(store, arguments, spool, events, settings)) return kOk;

@@ -57,14 +57,9 @@ int print_result(const Record& record) {
     std::cout << "no action takes it: alertspool sample | alertspool explain says why\n";
     return kDataError;
   }
-  int code = kOk;
   for (const DeliveryRecord& delivery : record.deliveries)
-    if (delivery.state != "delivered") {
-      std::cout << escape_controls(delivery.action) << " has not delivered it: " << delivery.state << '\n';
-      code = kTryLater;
-    }
-  if (code == kOk) std::cout << "delivered by every action that takes it\n";
-  return code;
+    std::cout << escape_controls(delivery.action) << ": " << delivery.state << '\n';
+  return record.state() == "delivered" ? kOk : kTryLater;
 }
 
 int run(const Arguments& arguments) {

@@ -1,7 +1,6 @@
 /// list and show: many alerts as lines, one with every attempt of its deliveries.
 
 #include "base/text.h"
-#include "main/filter.h"
 #include "main/operator.h"
 #include "store/view.h"
 

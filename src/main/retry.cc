@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wake.h"
-#include "main/filter.h"
 #include "main/operator.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// `alertspool sample`: a realistic callback body.
+/// sample: a realistic callback body.
 
 #include "main/sample.h"
 
@@ -11,7 +11,6 @@
 #include <iostream>
 
 namespace alertspool {
-
 namespace {
 
 /// Every field that was captured in 2023 and documented in 2024, with invented ids.

@@ -59,8 +59,8 @@ void look_at(Store& store) {
 }
 
 int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener, const std::string& socket) {
-  Signals signals;                // before any thread, so that all have them blocked
-  unsetenv("GATEWAY_INTERFACE");  // whatever a process manager left there: the deliverer is no CGI program
+  const Fd signals = take_signals();  // before any thread, so that all have them blocked
+  unsetenv("GATEWAY_INTERFACE");      // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
   Settings settings = std::make_shared<const ReceiverSettings>(config.receiver());
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
@@ -80,8 +80,8 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
       std::move(listener), [&] { return settings.load(); }, committer, refusals, clock);
   DelivererProcess deliverer(deliver_command(arguments, "--child"), kOwnExecutable);
 
-  for (auto signal = Signals::Kind::none; signal != Signals::Kind::stop; signal = signals.next()) {
-    if (signal == Signals::Kind::reload) {
+  for (Signal signal = Signal::none; signal != Signal::stop; signal = next_signal(signals)) {
+    if (signal == Signal::reload) {
       reload(arguments, config, settings, self);
       committer.announce(self);
       deliverer.signal(SIGHUP);
@@ -89,7 +89,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
     refusals.flush(false);
     const SteadyTime now = clock.steady();
     const SteadyTime until = config.deliver ? std::min(now + kTick, deliverer.proceed(now)) : now + kTick;
-    pollfd signalled{signals.fd(), POLLIN, 0};
+    pollfd signalled{signals.get(), POLLIN, 0};
     poll(&signalled, 1, static_cast<int>(std::chrono::ceil<milliseconds>(until - now).count()));
   }
 

@@ -9,21 +9,22 @@
 
 namespace alertspool {
 
-Signals::Signals() {
+Fd take_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGCHLD}) sigaddset(&set, each);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   (void)signal(SIGPIPE, SIG_IGN);
-  fd_ = Fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make a signalfd");
+  Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make a signalfd");
+  return fd;
 }
 
-Signals::Kind Signals::next() noexcept {
+Signal next_signal(const Fd& signals) noexcept {
   signalfd_siginfo info;
-  if (read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Kind::none;
-  if (info.ssi_signo == SIGHUP) return Kind::reload;
-  return info.ssi_signo == SIGCHLD ? Kind::none : Kind::stop;
+  if (read(signals.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Signal::none;
+  if (info.ssi_signo == SIGHUP) return Signal::reload;
+  return info.ssi_signo == SIGCHLD ? Signal::none : Signal::stop;
 }
 
 }  // namespace alertspool

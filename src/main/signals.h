@@ -6,20 +6,13 @@
 
 namespace alertspool {
 
-class Signals {
-public:
-  enum class Kind { none, stop, reload };
+enum class Signal { none, stop, reload };
 
-  /// From now on SIGTERM, SIGINT and SIGUSR1 (a FastCGI process manager's "end in order") mean stop, SIGHUP reload;
-  /// SIGCHLD only wakes, SIGPIPE is ignored. REQUIRES: this process has one thread. Throws std::system_error.
-  Signals();
+/// Readable when next_signal() has something to say: from now on SIGTERM, SIGINT and SIGUSR1 (a FastCGI process
+/// manager's "end in order") mean stop, SIGHUP reload; SIGCHLD only wakes, SIGPIPE is ignored. REQUIRES: this process
+/// has one thread. Throws std::system_error.
+Fd take_signals();
 
-  /// Readable when next() has something to say.
-  int fd() const noexcept { return fd_.get(); }
-  Kind next() noexcept;
-
-private:
-  Fd fd_;
-};
+Signal next_signal(const Fd& signals) noexcept;
 
 }  // namespace alertspool
