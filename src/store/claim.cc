@@ -93,8 +93,8 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   rows.reserve(marks.size() * 4);
   for (const Mark& mark : marks) {
     const Parts parts = parts_of(mark.kind);
-    append(rows, {mark.delivery_id, parts.state, mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(),
-                  parts.tries});
+    append(rows, mark.delivery_id, parts.state, mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(),
+           parts.tries);
   }
   impl_->connection.write("mark deliveries", [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
@@ -106,8 +106,8 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
     std::vector<Value> attempts;
     for (const Mark& mark : marks) {
       if (mark.kind == Mark::Kind::released || !ours.contains(mark.delivery_id)) continue;
-      append(attempts, {mark.delivery_id, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
-                        mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output)});
+      append(attempts, mark.delivery_id, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
+             mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output));
     }
     session.run_rows(sql::kPutAttempts, attempts);
     impl_->settle(session, lanes);
@@ -118,7 +118,7 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
 
 void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes) {
   std::vector<Value> rows;
-  for (const auto& [action, alarm] : lanes) append(rows, {action, alarm});
+  for (const auto& [action, alarm] : lanes) append(rows, action, alarm);
   session.run_rows(sql::kSettleLanes, rows, {connection.now()});
 }
 

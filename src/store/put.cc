@@ -75,10 +75,10 @@ std::vector<Value> alert_rows(std::span<const Incoming> batch, const std::vector
   for (std::size_t k = 0; k < first.size(); ++k) {
     const Incoming& incoming = batch[first[k]];
     const Callback& callback = incoming.callback;
-    append(rows, {ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
-                  to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
-                  incoming.sent, incoming.digest, incoming.alarm, escape_bytes(incoming.severity),
-                  std::int64_t{callback.test}, to_valid_utf8(incoming.undecodable), repeats[k]});
+    append(rows, ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
+           to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
+           incoming.sent, incoming.digest, incoming.alarm, escape_bytes(incoming.severity), std::int64_t{callback.test},
+           to_valid_utf8(incoming.undecodable), repeats[k]);
   }
   return rows;
 }
@@ -125,7 +125,7 @@ void put_deliveries(Session& session, std::span<const Incoming> batch, const std
     update(alarm, incoming, before);
     for (const std::string& action : actions) {
       const bool head = lanes.emplace(action, incoming.alarm).second;
-      append(deliveries, {puts[i].id, action, incoming.alarm, head ? Value(ms(incoming.callback.received)) : Value()});
+      append(deliveries, puts[i].id, action, incoming.alarm, head ? Value(ms(incoming.callback.received)) : Value());
     }
     if (actions.empty()) unmatched.emplace_back(puts[i].id);
   }
@@ -137,7 +137,7 @@ void write_alarms(Session& session, const Alarms& alarms) {
   std::vector<Value> rows;
   for (const auto& [id, alarm] : alarms) {
     if (alarm.changed)
-      append(rows, {id, std::int64_t{alarm.fires}, alarm.severity, alarm.since, alarm.seen, alarm.following});
+      append(rows, id, std::int64_t{alarm.fires}, alarm.severity, alarm.since, alarm.seen, alarm.following);
   }
   session.run_rows(sql::kWriteAlarms, rows);
 }

@@ -26,8 +26,8 @@ void Store::count_refusals(std::span<const RefusalCount> counts) {
   if (counts.empty()) return;
   std::vector<Value> rows;
   for (const RefusalCount& count : counts) {
-    append(rows, {count.reason, std::int64_t{count.allowed_address}, count.count, ms(count.last),
-                  to_valid_utf8(count.address)});
+    append(rows, count.reason, std::int64_t{count.allowed_address}, count.count, ms(count.last),
+           to_valid_utf8(count.address));
   }
   impl_->connection.write("count refusals", [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
 }

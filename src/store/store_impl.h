@@ -34,8 +34,10 @@ inline WallTime wall(std::int64_t time) noexcept {
   return WallTime(milliseconds(time));
 }
 
-inline void append(std::vector<Value>& values, std::initializer_list<Value> more) {
-  values.insert(values.end(), more);
+/// One row more, each value made in its place.
+template <class... Columns>
+void append(std::vector<Value>& values, Columns&&... columns) {
+  (values.emplace_back(std::forward<Columns>(columns)), ...);
 }
 
 /// Reads received, remote_addr, token, query, content_type and body from `first` on.
