@@ -1,17 +1,20 @@
 /// The operator's verbs, each against a real spool.
 
 #include "main/operator.h"
+#include "base/text.h"
 #include "main/sample.h"
 #include "main/verb.h"
 #include "store/store.h"
 #include "temporary_directory.h"
 
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <thread>
 
@@ -162,9 +165,76 @@ TEST_F(Operator, ListEscapesWhatCouldMoveTheCursor) {
   put("%1B%5B2J");
   const Said said = run(kListVerb, {});
   EXPECT_EQ(said.code, kOk);
-  for (const char* part : {"WARN", "pending", "ALERT", "\\x1b[2J, web-1\n"})
+  for (const char* part : {"WARN", "pending", "ALERT \\x1b[2J ", " web-1\n"})
     EXPECT_TRUE(contains(said.out, part)) << part << '\n' << said.out;
   EXPECT_FALSE(contains(said.out, "\x1b"));
+}
+
+/// Columns of ASCII, Chinese and the ellipsis.
+std::size_t columns(const std::string& text) {
+  std::size_t count = 0;
+  for (const char32_t c : code_points(text)) count += c >= 0x4e00 && c < 0xa000 ? 2 : 1;
+  return count;
+}
+
+TEST_F(Operator, ListAlignsItsColumnsWithinEighty) {
+  for (const char* name : {"memory", "内存使用率", "生产环境数据库服务器内存使用率持续过高需要立即处理", "%1B"})
+    put(name);
+  Incoming broken = incoming("x");
+  broken.undecodable = std::string(100, 'u');
+  broken.actions.clear();
+  broken.callback.body = "x";
+  receiver_->put(std::vector{broken});
+  std::istringstream lines(run(kListVerb, {}).out);
+  std::string line;
+  std::getline(lines, line);
+  const std::size_t alert = line.find("ALERT"), object = line.find("OBJECT"), received = line.find("RECEIVED");
+  ASSERT_NE(object, std::string::npos) << line;
+  EXPECT_TRUE(line.starts_with("ID RECEIVED")) << line;
+  std::vector<std::string> rows;
+  while (std::getline(lines, line)) rows.push_back(line);
+  ASSERT_EQ(rows.size(), 5U);
+  EXPECT_EQ(columns(rows[0]), 80U) << rows[0];
+  EXPECT_TRUE(rows[0].ends_with("uuu…"));
+  rows.erase(rows.begin());
+  for (const std::string& row : rows) {
+    EXPECT_LE(columns(row), 80U) << row;
+    EXPECT_EQ(row.find(to_local(clock_.wall()).substr(0, 5)), received) << row;
+    EXPECT_EQ(row.find("ALERT "), alert) << row;
+    EXPECT_EQ(columns(row.substr(0, row.find("web-1"))), object) << row;
+  }
+  EXPECT_TRUE(contains(rows[1], "… ")) << rows[1];
+  EXPECT_TRUE(contains(rows[2], "ALERT 内存使用率 ")) << rows[2];
+}
+
+TEST_F(Operator, ListHasColoursOnATerminalUnlessToldNot) {
+  put("a"), put("b", {"page"}), put("c", {});
+  end_next("page", Mark::Kind::failed);
+  const auto on_terminal = [this] {
+    int terminal = -1, ours = -1;
+    EXPECT_EQ(openpty(&terminal, &ours, nullptr, nullptr, nullptr), 0);
+    const int before = dup(STDOUT_FILENO);
+    dup2(ours, STDOUT_FILENO);
+    Arguments arguments;
+    arguments.config_path = directory_.path("conf");
+    kListVerb.run(arguments);
+    std::cout.flush();
+    dup2(before, STDOUT_FILENO);
+    std::string text(4000, '\0');
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, read(terminal, text.data(), text.size()))));
+    for (const int fd : {terminal, ours, before}) close(fd);
+    return text;
+  };
+  unsetenv("NO_COLOR");
+  const std::string text = on_terminal();
+  EXPECT_TRUE(contains(text, " \x1b[33mpending\x1b[0m ")) << text;
+  EXPECT_TRUE(contains(text, " \x1b[31mfailed\x1b[0m ")) << text;
+  EXPECT_TRUE(contains(text, " unmatched ")) << text;
+  setenv("NO_COLOR", "1", 1);
+  const std::string plain = on_terminal();
+  unsetenv("NO_COLOR");
+  EXPECT_TRUE(contains(plain, "failed")) << plain;
+  EXPECT_FALSE(contains(plain, "\x1b"));
 }
 
 // ---- show
@@ -297,6 +367,29 @@ TEST_F(Operator, StatusSaysWhenTheLastCallbackCame) {
   put("a", {"log"}, std::chrono::seconds(150));
   end_next("log", Mark::Kind::delivered);
   EXPECT_TRUE(run(kStatusVerb, {}).out.starts_with("OK - 0 waiting, 0 failed, last callback 2m ago\n"));
+}
+
+TEST_F(Operator, StatusAlignsCountsRefusalsAndProcessesWithinEighty) {
+  put("a"), put("b", {"page"});
+  announce_deliverer();
+  const RefusalCount refused[] = {{"token", 7, clock_.wall(), "47.74.206.1", true},
+                                  {"undecodable", 1234, clock_.wall(), std::string(39, 'f'), false}};
+  receiver_->count_refusals(refused);
+  receiver_->announce({"receiver", std::string(64, 'h'), 7, clock_.wall(), "", ""});
+  const std::string out = run(kStatusVerb, {}).out;
+  std::istringstream lines(out.substr(out.find("\n\n") + 1));
+  std::string title;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(columns(line), 80U) << line;
+    if (line.empty() && std::getline(lines, title)) continue;
+    for (const char* left : {"STATE", "ACTION", "LAST", "LIFE", "STARTED", "FROM", "HOST"}) {
+      const auto at = title.find(left);
+      const bool starts = at == title.npos || (line.at(at - 1) == ' ' && line.at(at) != ' ');
+      EXPECT_TRUE(starts) << left << '\n' << out;
+    }
+  }
+  EXPECT_TRUE(contains(out, "       1 pending     page\n") && contains(out, "    7 20") && contains(out, " 1234 20"))
+      << out;
 }
 
 TEST_F(Operator, StatusWarnsAndSaysWhy) {

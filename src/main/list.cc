@@ -4,7 +4,11 @@
 #include "main/operator.h"
 #include "store/view.h"
 
-#include <iomanip>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <iostream>
 
 namespace alertspool {
@@ -18,17 +22,53 @@ std::string_view object_of(const Alert& alert) {
   return lookup(alert, "resourceId");
 }
 
-void print_line(const Record& record, const Alert& alert) {
-  const std::string_view name = lookup(alert, "alertName");
-  std::cout << std::right << std::setw(8) << record.id << std::left << "  " << to_local(record.callback.received)
-            << "  " << std::setw(11) << record.state() << "  " << std::setw(8) << escape_controls(record.severity)
-            << "  " << std::setw(5) << escape_controls(lookup(alert, "alertState")) << "  ";
-  if (!record.undecodable.empty())
-    std::cout << escape_controls(record.undecodable) << '\n';
-  else
-    std::cout << escape_controls(name.empty() ? lookup(alert, "name") : name) << ", "
-              << escape_controls(object_of(alert)) << '\n';
+/// What happened: the state and the name of an alert, the name of an event, why a body was not decoded.
+std::string what_of(const Record& record, const Alert& alert) {
+  if (!record.undecodable.empty()) return record.undecodable;
+  const std::string state(lookup(alert, "alertState"));
+  const std::string name(lookup(alert, lookup(alert, "alertName").empty() ? "name" : "alertName"));
+  return state + (state.empty() || name.empty() ? "" : " ") + name;
 }
+
+/// The lines of list: 80 columns, of which the last two cells share what the others leave.
+class Lines {
+public:
+  /// The newest alert comes first and has the longest id.
+  void print(const Record& record, const Alert& alert) {
+    const std::string id = std::to_string(record.id);
+    if (id_width_ == 0) {
+      id_width_ = std::max<std::size_t>(id.size(), 2);
+      std::cout << line({"ID", "RECEIVED", "STATE", "SEVERITY", "ALERT", "OBJECT"});
+    }
+    const std::string state = record.state();
+    std::string text = line({id, to_local(record.callback.received), state, record.severity, what_of(record, alert),
+                             std::string(object_of(alert))});
+    const char* colour = state == "failed" ? "\033[31m" : state == "pending" ? "\033[33m" : nullptr;
+    const std::size_t at = id_width_ + kTime + 2;  // before it is only ASCII
+    if (colours_ && colour != nullptr) text.insert(at + state.size(), "\033[0m").insert(at, colour);
+    std::cout << text;
+  }
+
+private:
+  static constexpr std::size_t kTime = 25, kState = 11, kSeverity = 8;
+
+  std::string line(const std::array<std::string, 6>& texts) const {
+    const std::size_t room = 80 - (id_width_ + kTime + kState + kSeverity + 4);
+    const std::size_t object = texts[5].empty() ? 0 : room * 2 / 5;
+    std::vector<Cell> cells{{texts[0], id_width_, true}, {texts[1], kTime}, {texts[2], kState}, {texts[3], kSeverity}};
+    cells.push_back({texts[4], object == 0 ? room : room - object - 1});
+    if (object != 0) cells.push_back({texts[5], object});
+    return line_of(cells);
+  }
+
+  static bool use_colours() {
+    const char* no_color = std::getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+  }
+
+  std::size_t id_width_ = 0;
+  bool colours_ = use_colours();
+};
 
 int list(const Arguments& arguments) {
   const bool json = arguments.has("json");
@@ -37,11 +77,12 @@ int list(const Arguments& arguments) {
   if (!left) throw UsageError("--limit " + limit + ": no number; 0 lists all");
   OpenSpool spool(arguments, StoreUse::read);
   const Selection selection = selection_of(arguments, spool.clock.wall());
+  Lines lines;
   for_each(spool.store, selection, [&](const Record& record, const Alert& alert) {
     if (json)
       std::cout << to_json(view_of(record)) << '\n';
     else
-      print_line(record, alert);
+      lines.print(record, alert);
     return --*left != 0 && std::cout;  // from 0 it never comes back to 0
   });
   return kOk;

@@ -3,9 +3,11 @@
 #include "base/text.h"
 #include "store/view.h"
 
+#include <locale.h>
 #include <pwd.h>
 #include <signal.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -34,6 +36,35 @@ std::optional<WallTime> time_of(const Arguments& arguments, const char* option, 
   if (const auto time = parse_time(text)) return time;
   throw UsageError("--" + std::string(option) + " " + text +
                    ": no time; write 2026-11-23, '2026-11-23 16:06' or an age such as 2h");
+}
+
+/// Columns on a terminal. A character that the C library does not know counts as a wide one: no line gets too long.
+std::size_t width_of(std::u32string_view text) {
+  static const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+  const locale_t before = uselocale(utf8);
+  std::size_t columns = 0;
+  for (const char32_t c : text) {
+    const int width = wcwidth(static_cast<wchar_t>(c));
+    columns += width < 0 ? 2 : static_cast<std::size_t>(width);
+  }
+  uselocale(before);
+  return columns;
+}
+
+std::string blanks_beside(std::string_view text, std::size_t width) {
+  return std::string(width - width_of(code_points(text)), ' ');
+}
+
+std::string cut(std::string text, std::size_t width) {
+  const std::u32string points = code_points(text);
+  if (width_of(points) <= width) return text;
+  std::size_t bytes = 0, used = width_of(U"…");
+  for (const char32_t c : points) {
+    used += width_of({&c, 1});
+    if (used > width) break;
+    bytes += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+  }
+  return text.erase(bytes) + "…";
 }
 
 }  // namespace
@@ -146,14 +177,24 @@ std::string age_text(milliseconds age) {
   return std::to_string(std::max<std::int64_t>(0, duration_cast<seconds>(age).count())) + "s";
 }
 
+std::string line_of(const std::vector<Cell>& cells) {
+  std::string line;
+  for (const Cell& cell : cells) {
+    const std::string text = cut(escape_controls(cell.text), cell.width);
+    const std::string blanks = blanks_beside(text, cell.width);
+    if (!line.empty()) line += ' ';
+    line += cell.number ? blanks + text : text + blanks;
+  }
+  return line.erase(line.find_last_not_of(' ') + 1) + '\n';
+}
+
 std::string aligned(const Fields& rows) {
   std::size_t longest = 0;
-  for (const Field& row : rows) longest = std::max(longest, escape_controls(row.first).size());
+  for (const Field& row : rows) longest = std::max(longest, width_of(code_points(escape_controls(row.first))));
   std::string text;
   for (const auto& [name, value] : rows) {
-    std::string shown = escape_controls(name);
-    shown.resize(longest, ' ');
-    text += "  " + shown + "  " + escape_controls(value) + '\n';
+    const std::string shown = escape_controls(name);
+    text += "  " + shown + blanks_beside(shown, longest) + "  " + escape_controls(value) + '\n';
   }
   return text;
 }

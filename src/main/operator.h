@@ -8,6 +8,7 @@
 #include "main/verb.h"
 #include "store/store.h"
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -62,6 +63,16 @@ bool deliverer_alive(const Status& status, const std::string& this_host, WallTim
 
 /// The largest unit alone: `2m`, `3d`; `0s` for what is younger than a second or lies ahead.
 std::string age_text(milliseconds age);
+
+/// A part of a line for people.
+struct Cell {
+  std::string text;
+  std::size_t width = 0;  ///< at least 2, in columns of a terminal, where a Chinese character takes two
+  bool number = false;    ///< aligned to the right
+};
+
+/// The cells of one line, escaped, each padded or cut (with an ellipsis) to its width, and a blank between them.
+std::string line_of(const std::vector<Cell>& cells);
 
 /// `  name  value` per line, names padded to the longest. Both are the sender's words, so they are escaped.
 std::string aligned(const Fields& rows);

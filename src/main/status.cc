@@ -88,6 +88,19 @@ Report judge(const Status& status, const Config& config, const Limits& limits, W
   return report;
 }
 
+using Texts = std::vector<std::string>;
+
+/// A title and a line for each value, when there is any. The widths make 80 columns at most.
+template <class Value>
+void print_rows(std::vector<Cell> cells, const std::vector<Value>& values, const auto& texts_of) {
+  if (!values.empty()) std::cout << '\n' << line_of(cells);
+  for (const Value& value : values) {
+    const Texts texts = texts_of(value);
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i].text = texts[i];
+    std::cout << line_of(cells);
+  }
+}
+
 void print(const Report& report, const Status& status, WallTime now) {
   std::cout << kLevels.at(report.level) << " - " << report.summary;
   for (const std::string& problem : report.problems) std::cout << "; " << escape_controls(problem);
@@ -96,20 +109,22 @@ void print(const Report& report, const Status& status, WallTime now) {
               {"undecodable", std::to_string(status.undecodable)},
               {"oldest waiting", status.oldest_waiting ? to_local(*status.oldest_waiting) : "none"},
               {"last callback", status.last_callback ? to_local(*status.last_callback) : "none"}};
-  for (const StateCount& count : status.deliveries)
-    rows.emplace_back("action " + count.action, std::to_string(count.count) + " " + count.state);
-  for (const RefusalCount& refusal : status.refusals)
-    rows.emplace_back("refused", std::to_string(refusal.count) + " " + refusal.reason + ", last " +
-                                     to_local(refusal.last) + " from " + (refusal.allowed_address ? "allowed " : "") +
-                                     refusal.address);
-  for (std::size_t i = 0; i < status.processes.size(); ++i) {
-    const ProcessInfo& process = status.processes[i];
-    const Life life = life_of(process, status.heard[i], host_name(), now);
-    rows.emplace_back(process.role, std::string(kLives.at(static_cast<std::size_t>(life))) + ", pid " +
-                                        std::to_string(process.pid) + " on " + process.host + ", since " +
-                                        to_local(process.started));
-  }
   std::cout << '\n' << aligned(rows);
+  print_rows({{"COUNT", 8, true}, {"STATE", 11}, {"ACTION", 59}}, status.deliveries, [](const StateCount& count) {
+    return Texts{std::to_string(count.count), count.state, count.action};
+  });
+  print_rows({{"REFUSED", 12}, {"COUNT", 10, true}, {"LAST", 25}, {"FROM", 30}}, status.refusals,
+             [](const RefusalCount& refusal) {
+               return Texts{refusal.reason, std::to_string(refusal.count), to_local(refusal.last),
+                            (refusal.allowed_address ? "allowed " : "") + refusal.address};
+             });
+  print_rows({{"PROCESS", 9}, {"LIFE", 9}, {"PID", 8, true}, {"STARTED", 25}, {"HOST", 25}}, status.processes,
+             [&](const ProcessInfo& process) {
+               const auto i = static_cast<std::size_t>(&process - status.processes.data());
+               const Life life = life_of(process, status.heard[i], host_name(), now);
+               return Texts{process.role, kLives.at(static_cast<std::size_t>(life)), std::to_string(process.pid),
+                            to_local(process.started), process.host};
+             });
 }
 
 std::string time_or_null(const std::optional<WallTime>& time) {
