@@ -37,6 +37,7 @@ Claimed claimed_of(const Row& row) {
 
 void read_callbacks(Session& session, std::vector<Claimed>& claims) {
   std::vector<Value> alerts;
+  alerts.reserve(claims.size());
   for (const Claimed& claimed : claims) alerts.emplace_back(claimed.alert_id);
   std::unordered_map<std::int64_t, const Row*> found;
   const std::vector<Row> rows = session.run_rows(sql::kReadCallbacks, alerts);

@@ -207,24 +207,18 @@ Committer::~Committer() {
 }
 
 void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
-  bool full = false;
-  bool first = false;
-  {
-    const std::lock_guard guard(impl_->mutex);
-    Queue& queue = impl_->queue;
-    full = impl_->ended || queue.incoming.size() >= kMostQueued || queue.bytes >= kMostQueuedBytes;
-    if (!full) {
-      first = queue.incoming.empty();
-      queue.bytes += incoming.callback.body.size();
-      queue.incoming.push_back(std::move(incoming));
-      queue.waiting.push_back({deadline, std::move(done)});
-    }
+  std::unique_lock guard(impl_->mutex);
+  Queue& queue = impl_->queue;
+  if (impl_->ended || queue.incoming.size() >= kMostQueued || queue.bytes >= kMostQueuedBytes) {
+    guard.unlock();
+    return done(NotStored{"too many callbacks wait to be stored"});
   }
-  if (full) {
-    done(NotStored{"too many callbacks wait to be stored"});
-  } else if (first) {
-    impl_->changed.notify_one();
-  }
+  const bool first = queue.incoming.empty();
+  queue.bytes += incoming.callback.body.size();
+  queue.incoming.push_back(std::move(incoming));
+  queue.waiting.push_back({deadline, std::move(done)});
+  guard.unlock();
+  if (first) impl_->changed.notify_one();
 }
 
 void Committer::count_refusal(const RefusalCount& count) {

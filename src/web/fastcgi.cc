@@ -26,7 +26,7 @@ constexpr milliseconds kAwakeAfterWork{1000};  // so that a trickle of requests 
 constexpr milliseconds kLongestSleep{10'000};
 constexpr milliseconds kForEver{-1};
 constexpr milliseconds kSurplusPatience{1000};  // a reader too many ends after so long without work
-constexpr std::size_t kReaderStack = 256 * 1024;
+constexpr std::size_t kReaderStack = 256UL << 10;
 
 }  // namespace
 
