@@ -268,7 +268,7 @@ Config parse_config(const string& text, const string& path, Secrets secrets) {
     for (const std::string_view prefix : default_prefixes()) add_prefixes(string(prefix), config.access.allow);
 
   auto& faults = builder.faults;
-  if (faults.empty()) return std::move(config);
+  if (faults.empty()) return std::move(builder.config);
   std::stable_sort(faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
   string lines;
   for (const ConfigFault& fault : faults)

@@ -24,7 +24,7 @@ const std::vector<std::string> kStates{"pending", "running",   "delivered",  "fa
                                        "dropped", "unmatched", "undecodable"};
 
 std::string state_of(const Arguments& arguments) {
-  const std::string state = arguments.value("state");
+  std::string state = arguments.value("state");
   if (state.empty() || std::find(kStates.begin(), kStates.end(), state) != kStates.end()) return state;
   throw UsageError("--state " + state + ": no such state; alertspool list --help names them");
 }

@@ -23,7 +23,7 @@ inline constexpr milliseconds kRequestDeadline{2000};
 
 struct ReceiverSettings {
   Access access;
-  std::size_t max_body = 64 * 1024;
+  std::size_t max_body = 65536;
   std::vector<Route> routes;
 };
 
