@@ -180,6 +180,7 @@ std::size_t columns(const std::string& text) {
 TEST_F(Operator, ListAlignsItsColumnsWithinEighty) {
   for (const char* name : {"memory", "内存使用率", "生产环境数据库服务器内存使用率持续过高需要立即处理", "%1B"})
     put(name);
+  put(std::string(60, 'n') + "&instanceName=web-1" + std::string(60, 'i'));
   Incoming broken = incoming("x");
   broken.undecodable = std::string(100, 'u');
   broken.actions.clear();
@@ -193,7 +194,7 @@ TEST_F(Operator, ListAlignsItsColumnsWithinEighty) {
   EXPECT_TRUE(line.starts_with("ID RECEIVED")) << line;
   std::vector<std::string> rows;
   while (std::getline(lines, line)) rows.push_back(line);
-  ASSERT_EQ(rows.size(), 5U);
+  ASSERT_EQ(rows.size(), 6U);
   EXPECT_EQ(columns(rows[0]), 80U) << rows[0];
   EXPECT_TRUE(rows[0].ends_with("uuu…"));
   rows.erase(rows.begin());
@@ -203,8 +204,10 @@ TEST_F(Operator, ListAlignsItsColumnsWithinEighty) {
     EXPECT_EQ(row.find("ALERT "), alert) << row;
     EXPECT_EQ(columns(row.substr(0, row.find("web-1"))), object) << row;
   }
-  EXPECT_TRUE(contains(rows[1], "… ")) << rows[1];
-  EXPECT_TRUE(contains(rows[2], "ALERT 内存使用率 ")) << rows[2];
+  EXPECT_EQ(columns(rows[0]), 80U) << rows[0];
+  EXPECT_TRUE(rows[0].ends_with("iii…") && contains(rows[0], "nnn… web")) << rows[0];
+  EXPECT_TRUE(contains(rows[2], "… ")) << rows[2];
+  EXPECT_TRUE(contains(rows[3], "ALERT 内存使用率 ")) << rows[3];
 }
 
 TEST_F(Operator, ListHasColoursOnATerminalUnlessToldNot) {
