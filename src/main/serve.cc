@@ -86,7 +86,6 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
       committer.announce(self);
       deliverer.signal(SIGHUP);
     }
-    refusals.flush(false);
     const SteadyTime now = clock.steady();
     const SteadyTime until = config.deliver ? std::min(now + kTick, deliverer.proceed(now)) : now + kTick;
     pollfd signalled{signals.get(), POLLIN, 0};
