@@ -17,8 +17,11 @@ namespace alertspool {
 namespace {
 
 /// PRAGMA application_id of a spool: "alsp". file(1) and we can tell it from any other SQLite file.
-constexpr const char* kApplicationId = "1634497392";
+constexpr std::int64_t kApplicationId = 1634497392;
 
+constexpr Statement kBeginWrite{"BEGIN IMMEDIATE", "", "", ""};
+constexpr Statement kBeginRead{"BEGIN", "", "", ""};
+constexpr Statement kCommit{"COMMIT", "", "", ""};
 constexpr Statement kReadApplicationId{"PRAGMA application_id", "", "", "i"};
 constexpr Statement kReadJournalMode{"PRAGMA journal_mode", "", "", "s"};
 constexpr Statement kCheckpoint{"PRAGMA wal_checkpoint(PASSIVE)", "", "", "iii"};
@@ -133,7 +136,7 @@ void Connection::open() {
   // The lock of the writers comes first, so this waits for a stranger only: a shell, a backup tool.
   session->execute("PRAGMA busy_timeout = " + std::to_string(settings_.lock_timeout.count()));
   const std::vector<Row> id = session->run(kReadApplicationId);
-  if (id.empty() || std::to_string(integer(id[0][0])) != kApplicationId) {
+  if (id.empty() || integer(id[0][0]) != kApplicationId) {
     throw StoreError("spool " + path_ + " is a SQLite file but no spool of alertspool");
   }
   const std::vector<Row> version = session->run(sql::kReadVersion);
@@ -191,7 +194,7 @@ void Connection::make() {
   give_to_owner(temporary);
   try {
     Session session("sqlite3", temporary);
-    session.execute("PRAGMA application_id = " + std::string(kApplicationId));
+    session.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
     session.execute("BEGIN IMMEDIATE");
     for (const char* statement : sql::kCreate) session.execute(statement);
     session.run(sql::kWriteVersion, {sql::kSchemaVersion});
@@ -237,9 +240,9 @@ void Connection::write(const char* doing, const std::function<void(Session&)>& w
   const Hold hold(*this, doing, settings_.lock_timeout);
   try {
     Session& connected = session();
-    connected.execute("BEGIN IMMEDIATE");
+    connected.run(kBeginWrite);
     work(connected);
-    connected.execute("COMMIT");
+    connected.run(kCommit);
   } catch (const SqlError& error) {
     sync_failed_ = true;
     discard();
@@ -253,9 +256,9 @@ void Connection::write(const char* doing, const std::function<void(Session&)>& w
 void Connection::read(const char* doing, const std::function<void(Session&)>& work) {
   try {
     Session& connected = session();
-    connected.execute("BEGIN");
+    connected.run(kBeginRead);
     work(connected);
-    connected.execute("COMMIT");
+    connected.run(kCommit);
   } catch (const SqlError& error) {
     discard();
     throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());

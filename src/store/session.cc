@@ -121,7 +121,6 @@ private:
 struct Session::Impl {
   soci::session session;
   std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Prepared>> prepared;
-  std::vector<Row> result;
 
   Prepared& prepare(const Statement& statement, std::size_t rows) {
     auto& slot = prepared[{statement.sql, rows}];
@@ -150,14 +149,14 @@ void Session::execute(const std::string& sql) {
   }
 }
 
-const std::vector<Row>& Session::run(const Statement& statement, const std::vector<Value>& more) {
+std::vector<Row> Session::run(const Statement& statement, const std::vector<Value>& more) {
+  std::vector<Row> result;
   try {
-    impl_->result.clear();
-    impl_->prepare(statement, 0).run({}, 0, more, impl_->result);
+    impl_->prepare(statement, 0).run({}, 0, more, result);
   } catch (const soci::soci_error& error) {
     rethrow(error);
   }
-  return impl_->result;
+  return result;
 }
 
 std::vector<Row> Session::run_rows(const Statement& statement, const std::vector<Value>& rows,

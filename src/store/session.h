@@ -45,8 +45,8 @@ public:
   /// SQL without values and results. Throws SqlError.
   void execute(const std::string& sql);
 
-  /// Throws SqlError. The result is valid until the next call.
-  const std::vector<Row>& run(const Statement& statement, const std::vector<Value>& more = {});
+  /// Throws SqlError.
+  std::vector<Row> run(const Statement& statement, const std::vector<Value>& more = {});
   /// `rows` holds complete rows one behind the other; any number of them, also none (then nothing happens).
   std::vector<Row> run_rows(const Statement& statement, const std::vector<Value>& rows,
                             const std::vector<Value>& more = {});
