@@ -8,7 +8,9 @@ namespace alertspool {
 namespace {
 
 const WallTime kNow{milliseconds(1'606'000'000'123)};
-const char kAlert[] = "alertName=cpu&alertState=ALERT&triggerLevel=WARN&userId=12&ruleId=r1&dimensions=%7Ba%3Db%7D";
+const char kAlert[] =
+    "alertName=cpu&alertState=ALERT&triggerLevel=WARN&userId=12&ruleId=r1&dimensions=%7Ba%3Db%7D&timestamp="
+    "1604919253334";
 
 Route route(const std::string& action, const std::string& match, bool follow = true) {
   Route made{action, {}, follow};
@@ -144,6 +146,7 @@ TEST(Receive, DerivesWhatTheStoreAndTheLogWant) {
   const Decision decision = decide(settings(), post());
   EXPECT_EQ(decision.incoming->severity, "WARN");
   EXPECT_EQ(decision.incoming->digest.size(), 64U);
+  EXPECT_EQ(decision.incoming->sent, 1'604'919'253'334);
   EXPECT_EQ(decision.incoming->alarm.size(), 16U);
   EXPECT_EQ(decision.incoming->undecodable, "");
   EXPECT_EQ(decision.address, "47.74.206.1");

@@ -90,6 +90,7 @@ void keep_undecodable(Decision& decision, const Undecodable& why) {
 
 void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& alert) {
   incoming.digest = alert.digest;
+  incoming.sent = alert.time_ms.value_or(0);
   incoming.alarm = alert.alarm;
   incoming.severity = alert.severity;
   incoming.change = fires(alert) ? AlarmChange::fires : clears(alert) ? AlarmChange::clears : AlarmChange::none;
