@@ -10,9 +10,9 @@ namespace {
 using std::chrono::seconds;
 using Kind = Outcome::Kind;
 
-Task task_of(std::int64_t delivery_id) {
+Task task_of(std::int64_t alert_id) {
   Task task;
-  task.delivery_id = delivery_id;
+  task.alert_id = alert_id;
   task.view.stored = {42, "2026-11-23T16:06:56.123Z", false};
   task.view.state = "running";
   task.view.alert =
@@ -139,7 +139,7 @@ TEST_F(CommandActionTest, ACommandThatCannotBeStartedMeansLaterAndAPause) {
   action.start(task_of(7), now);
   const std::vector<Ended> ended = action.take_ended();
   ASSERT_EQ(ended.size(), 1U);
-  EXPECT_EQ(ended[0].delivery_id, 7);
+  EXPECT_EQ(ended[0].alert_id, 7);
   EXPECT_EQ(ended[0].outcome.kind, Kind::later);
   EXPECT_EQ(ended[0].outcome.text, "cannot start: No such file or directory");
   EXPECT_EQ(action.room(), 0);

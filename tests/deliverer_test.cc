@@ -53,7 +53,7 @@ public:
                               std::to_string(task.attempt.number));
     for (const auto& [id, other] : running_) script_.overtaken |= other.task.view.alert.alarm == task.view.alert.alarm;
     const Outcome outcome = script_.outcome(task);
-    running_.emplace(task.delivery_id, Running{task, outcome, now + script_.takes});
+    running_.emplace(task.alert_id, Running{task, outcome, now + script_.takes});
     script_.most_at_once = std::max(script_.most_at_once, static_cast<int>(running_.size()));
   }
   /// The caller polls next: time passes.

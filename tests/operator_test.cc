@@ -75,7 +75,8 @@ protected:
   void end_next(const std::string& action, Mark::Kind kind, const std::string& output = "") {
     const std::vector<Claimed> claimed = deliverer_->claim(action, 1, lease_, kNoLimit);
     ASSERT_EQ(claimed.size(), 1U);
-    const Mark mark{claimed[0].delivery_id,
+    const Mark mark{claimed[0].alert_id,
+                    claimed[0].action,
                     kind,
                     clock_.wall(),
                     claimed[0].attempt,
@@ -491,7 +492,8 @@ TEST_F(Operator, DrillPrintsEachAttemptUntilAllDelivered) {
     for (const Mark::Kind kind : {Mark::Kind::later, Mark::Kind::delivered}) {
       std::vector<Claimed> claimed;
       while (claimed.empty()) claimed = store.claim("page", 1, lease_, kNoLimit);
-      const Mark mark{claimed[0].delivery_id,
+      const Mark mark{claimed[0].alert_id,
+                      claimed[0].action,
                       kind,
                       clock_.wall(),
                       claimed[0].attempt,

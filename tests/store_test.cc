@@ -49,7 +49,8 @@ protected:
   }
   std::size_t mark(const Claimed& claimed, Mark::Kind kind, milliseconds later = milliseconds(0)) {
     Mark mark;
-    mark.delivery_id = claimed.delivery_id;
+    mark.alert_id = claimed.alert_id;
+    mark.action = claimed.action;
     mark.kind = kind;
     mark.due = clock.wall() + later;
     mark.attempt = claimed.attempt;
@@ -150,11 +151,31 @@ TEST_F(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
 }
 
 TEST_F(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
-  for (int i = 0; i < 50; ++i) put(incoming("flood" + std::to_string(i), "flood"));
+  std::vector<Incoming> flood;
+  for (int i = 0; i < 2'000; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
+  const std::int64_t first = receiver.put(flood)[0].id;
   const std::int64_t other = put(incoming("other", "other")).id;
-  const auto claims = claim(4);
-  EXPECT_LE(claims.size(), 4U);
-  EXPECT_EQ(std::count_if(claims.begin(), claims.end(), [&](const Claimed& c) { return c.alert_id == other; }), 1);
+  EXPECT_EQ(alerts(claim(4)), (Ids{first, first + 1, other}));
+}
+
+TEST_F(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
+  std::vector<Incoming> batch;
+  for (int i = 0; i < 6; ++i) batch.push_back(incoming("d" + std::to_string(i), "alarm" + std::to_string(i)));
+  const std::int64_t first = receiver.put(batch)[0].id;
+  EXPECT_EQ(alerts(claim(4)), (Ids{first, first + 1, first + 2, first + 3}));
+  EXPECT_EQ(alerts(claim(4)), (Ids{first + 4, first + 5}));
+}
+
+TEST_F(StoreTest, TriesAndNewOnesTakeTurnsByTime) {
+  const std::int64_t old = put(incoming("old", "a")).id;
+  mark(claim()[0], Mark::Kind::later, milliseconds(1'000));
+  clock.advance(milliseconds(500));
+  const std::int64_t before = put(incoming("before", "b")).id;
+  clock.advance(milliseconds(1'000));
+  EXPECT_EQ(alerts(claim(1)), Ids{before});
+  const std::int64_t after = put(incoming("after", "c")).id;
+  EXPECT_EQ(alerts(claim(1)), Ids{old});
+  EXPECT_EQ(alerts(claim(1)), Ids{after});
 }
 
 TEST_F(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
@@ -167,29 +188,25 @@ TEST_F(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
 
 TEST_F(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
   put(incoming("d1"));
-  put(incoming("wake", "other"));
   const auto claims = claim(1);
   ASSERT_EQ(claims.size(), 1U);
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
   clock.advance(milliseconds(31'000));
   const auto again = deliverer.claim("log", 10, other, kNoLimit);
-  const auto same =
-      std::find_if(again.begin(), again.end(), [&](const Claimed& c) { return c.alert_id == claims[0].alert_id; });
-  ASSERT_NE(same, again.end());
-  EXPECT_EQ(same->attempt, 2);
+  ASSERT_EQ(alerts(again), alerts(claims));
+  EXPECT_EQ(again[0].attempt, 2);
   EXPECT_EQ(mark(claims[0], Mark::Kind::delivered), 0U);
   EXPECT_EQ(state(claims[0].alert_id), "running");
 }
 
 TEST_F(StoreTest, RenewedLeaseDoesNotEnd) {
   put(incoming("d1"));
-  put(incoming("wake", "other"));
   ASSERT_EQ(claim(1).size(), 1U);
   clock.advance(milliseconds(20'000));
   deliverer.renew(lease);
   clock.advance(milliseconds(20'000));
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
-  EXPECT_EQ(deliverer.claim("log", 10, other, kNoLimit).size(), 1U);
+  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
 }
 
 TEST_F(StoreTest, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
@@ -376,6 +393,20 @@ TEST_F(StoreTest, RetryMakesAFailedOneDueNow) {
   EXPECT_EQ(state(id), "pending");
   EXPECT_EQ(alerts(claim()), Ids{id});
   EXPECT_EQ(receiver.retry(Ids{id}, ""), 0U);
+}
+
+TEST_F(StoreTest, RetryOfANewOneKeepsItBehindTheEarlierOfItsAlarm) {
+  const std::int64_t first = put(incoming("d1")).id;
+  const std::int64_t second = put(incoming("d2")).id;
+  EXPECT_EQ(receiver.retry(std::vector{second}, ""), 1U);
+  EXPECT_EQ(alerts(claim(1)), Ids{first});
+  EXPECT_TRUE(claim(1).empty());
+}
+
+TEST_F(StoreTest, DroppedNewOneIsNotClaimed) {
+  EXPECT_EQ(receiver.drop(std::vector{put(incoming("d1")).id}, ""), 1U);
+  const std::int64_t second = put(incoming("d2")).id;
+  EXPECT_EQ(alerts(claim()), Ids{second});
 }
 
 TEST_F(StoreTest, RetryMakesAWaitingOneDueNow) {

@@ -18,7 +18,7 @@ using Kind = Outcome::Kind;
 
 Task task_of(std::int64_t id, Fields fields) {
   Task task;
-  task.delivery_id = 100 + id;
+  task.alert_id = 100 + id;
   task.view.stored = {id, "2026-11-23T16:06:56.123Z", false};
   task.view.alert = make_alert({"47.74.206.1", "", {}}, std::move(fields), false);
   task.attempt = {"log", 1};

@@ -26,13 +26,13 @@ struct Outcome {
 
 /// One delivery to be tried.
 struct Task {
-  std::int64_t delivery_id = 0;
-  AlertView view;  ///< the alert; its deliveries are empty
+  std::int64_t alert_id = 0;  ///< tells it from the others of this action
+  AlertView view;             ///< the alert; its deliveries are empty
   Attempt attempt;
 };
 
 struct Ended {
-  std::int64_t delivery_id = 0;
+  std::int64_t alert_id = 0;
   Outcome outcome;
 };
 

@@ -46,12 +46,12 @@ void CommandAction::start(Task task, SteadyTime now) {
   command.timeout = config_.timeout;
   Child child(command, now);
   if (!child.done()) {
-    running_.push_back({task.delivery_id, std::move(child)});
+    running_.push_back({task.alert_id, std::move(child)});
     return;
   }
   // Only E2BIG is this alert's own trouble.
   if (child.ending().code != E2BIG) paused_until_ = now + kPause;
-  ended_.push_back({task.delivery_id, outcome_of(child.ending(), config_.retry)});
+  ended_.push_back({task.alert_id, outcome_of(child.ending(), config_.retry)});
 }
 
 void CommandAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
@@ -63,8 +63,7 @@ void CommandAction::proceed(SteadyTime now) {
   if (now >= paused_until_) paused_until_ = SteadyTime::min();
   for (Running& running : running_) {
     running.child.proceed(now);
-    if (running.child.done())
-      ended_.push_back({running.delivery_id, outcome_of(running.child.ending(), config_.retry)});
+    if (running.child.done()) ended_.push_back({running.alert_id, outcome_of(running.child.ending(), config_.retry)});
   }
   std::erase_if(running_, [](const Running& running) { return running.child.done(); });
 }

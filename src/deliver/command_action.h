@@ -25,7 +25,7 @@ public:
 
 private:
   struct Running {
-    std::int64_t delivery_id;
+    std::int64_t alert_id;
     Child child;
   };
 

@@ -175,7 +175,7 @@ void Deliverer::Impl::plan_look(SteadyTime now) {
   for (const Worker& worker : workers)
     if (!worker.looks() && !worker.retired()) names.push_back(worker.config().route.action);
   next_look = now + kLook;
-  const auto due = store.next_due(names);
+  const auto due = store.next_due(names, lease);
   if (due && *due > clock.wall()) next_look = std::min<SteadyTime>(next_look, now + (*due - clock.wall()));
 }
 

@@ -69,9 +69,9 @@ void SyslogAction::start(Task task, SteadyTime now) {
   std::string datagram = datagram_of(facility_, task.view);
   const int error = send(datagram);
   if (error == EAGAIN)
-    blocked_ = Blocked{task.delivery_id, std::move(datagram), now, now + kPatience};
+    blocked_ = Blocked{task.alert_id, std::move(datagram), now, now + kPatience};
   else
-    end(task.delivery_id, error, milliseconds::zero());
+    end(task.alert_id, error, milliseconds::zero());
 }
 
 void SyslogAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
@@ -86,7 +86,7 @@ void SyslogAction::proceed(SteadyTime now) {
   if (!blocked_) return;
   const int error = send(blocked_->datagram);
   if (error == EAGAIN && now < blocked_->until) return;
-  end(blocked_->delivery_id, error, std::chrono::duration_cast<milliseconds>(now - blocked_->since));
+  end(blocked_->alert_id, error, std::chrono::duration_cast<milliseconds>(now - blocked_->since));
   blocked_.reset();
 }
 
@@ -119,12 +119,12 @@ int SyslogAction::send(const std::string& datagram) noexcept {
   return error;
 }
 
-void SyslogAction::end(std::int64_t delivery_id, int error, milliseconds duration) {
-  if (error == 0) return ended_.push_back({delivery_id, {Outcome::Kind::delivered, "written", {}, duration}});
+void SyslogAction::end(std::int64_t alert_id, int error, milliseconds duration) {
+  if (error == 0) return ended_.push_back({alert_id, {Outcome::Kind::delivered, "written", {}, duration}});
   if (error != EMSGSIZE) paused_until_ = now_ + kPause;  // that one is this alert's own trouble
   const char* reason = error == EAGAIN ? "it is full, nobody reads" : strerrordesc_np(error);
   const std::string text = "cannot write to " + path_ + ": " + (reason ? reason : "unknown error");
-  ended_.push_back({delivery_id, {Outcome::Kind::later, text, {}, duration}});
+  ended_.push_back({alert_id, {Outcome::Kind::later, text, {}, duration}});
 }
 
 }  // namespace alertspool

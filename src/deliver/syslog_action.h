@@ -29,7 +29,7 @@ public:
 private:
   /// A line that the socket has no room for.
   struct Blocked {
-    std::int64_t delivery_id;
+    std::int64_t alert_id;
     std::string datagram;
     SteadyTime since;
     SteadyTime until;
@@ -39,7 +39,7 @@ private:
   int connect() noexcept;
   /// 0 or errno. Connects when needed, and once more when the daemon that it was connected to is gone.
   int send(const std::string& datagram) noexcept;
-  void end(std::int64_t delivery_id, int error, milliseconds duration);
+  void end(std::int64_t alert_id, int error, milliseconds duration);
 
   int facility_;
   std::string path_;

@@ -13,21 +13,22 @@ using std::chrono::seconds;
 
 constexpr int kMostClaimed = 512;  // bounds memory, and what a crash repeats
 
-Mark released(std::int64_t delivery_id) {
+Mark released(const Claimed& claimed) {
   Mark mark;
-  mark.delivery_id = delivery_id;
+  mark.alert_id = claimed.alert_id;
+  mark.action = claimed.action;
   mark.kind = Mark::Kind::released;
   return mark;
 }
 
-Task task_of(const Claimed& claimed, const std::string& action) {
+Task task_of(const Claimed& claimed) {
   Task task;
-  task.delivery_id = claimed.delivery_id;
+  task.alert_id = claimed.alert_id;
   task.view.stored = {claimed.alert_id, to_rfc3339(claimed.callback.received), claimed.callback.test};
   task.view.state = "running";
   task.view.duplicates = claimed.duplicates;
   task.view.alert = alert_of(claimed.callback);
-  task.attempt = {action, claimed.attempt};
+  task.attempt = {claimed.action, claimed.attempt};
   return task;
 }
 
@@ -74,9 +75,9 @@ bool Worker::start_next(const Clock& clock) {
     lane.waiting.pop_front();
     lane.busy = true;
     --waiting_;
-    Task task = task_of(claimed, config_.route.action);
+    Task task = task_of(claimed);
     claimed.callback.body.clear();
-    running_.emplace(task.delivery_id, Running{std::move(claimed), clock.wall()});
+    running_.emplace(task.alert_id, Running{std::move(claimed), clock.wall()});
     action_->start(std::move(task), clock.steady());
     started = true;
   }
@@ -84,7 +85,7 @@ bool Worker::start_next(const Clock& clock) {
 }
 
 void Worker::end(const Ended& ended, WallTime now, Results& results) {
-  const auto found = running_.extract(ended.delivery_id);
+  const auto found = running_.extract(ended.alert_id);
   if (!found) return;
   const Running& run = found.mapped();
   ++ended_;
@@ -112,14 +113,8 @@ void Worker::end(const Ended& ended, WallTime now, Results& results) {
 
 /// `next`: what happens now, for the log.
 Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now, std::string& next) {
-  Mark mark{run.claimed.delivery_id,
-            Mark::Kind::delivered,
-            {},
-            run.claimed.attempt,
-            run.started,
-            outcome.duration,
-            outcome.text,
-            outcome.output};
+  Mark mark{run.claimed.alert_id, run.claimed.action, Mark::Kind::delivered, {}, run.claimed.attempt, run.started,
+            outcome.duration,     outcome.text,       outcome.output};
   next = "delivered";
   if (outcome.kind == Outcome::Kind::delivered) return mark;
   const double jitter = std::generate_canonical<double, 16>(random_);
@@ -137,7 +132,7 @@ Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now, s
 }
 
 void Worker::release(Lane& lane, Results& results) {
-  for (const Claimed& claimed : lane.waiting) results.marks.push_back(released(claimed.delivery_id));
+  for (const Claimed& claimed : lane.waiting) results.marks.push_back(released(claimed));
   waiting_ -= static_cast<int>(lane.waiting.size());
   lane.waiting.clear();
 }

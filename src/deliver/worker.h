@@ -78,7 +78,7 @@ private:
   std::unordered_map<std::string, Lane> lanes_;        ///< by alarm; those that are busy or have something waiting
   std::deque<std::string> ready_;                      ///< alarms whose lane is not busy and has something waiting
   int waiting_ = 0;                                    ///< in all lanes
-  std::unordered_map<std::int64_t, Running> running_;  ///< by delivery id
+  std::unordered_map<std::int64_t, Running> running_;  ///< by alert id
   bool look_ = true;
   bool more_ = false;
   bool retired_ = false;

@@ -42,12 +42,12 @@ std::size_t print_attempts(const DeliveryRecord& delivery, std::size_t printed) 
 
 /// Returns the alert as it was when all its deliveries had ended, or at the deadline.
 Record watch(OpenSpool& spool, std::int64_t id, SteadyTime deadline) {
-  std::map<std::int64_t, std::size_t> printed;
+  std::map<std::string, std::size_t> printed;  // by action
   for (;; std::this_thread::sleep_for(kLook)) {
     const std::optional<Record> record = spool.store.show(id);
     if (!record) throw StoreError("alert " + std::to_string(id) + " is not in the spool any more");
     const auto& all = record->deliveries;
-    for (const DeliveryRecord& each : all) printed[each.id] = print_attempts(each, printed[each.id]);
+    for (const DeliveryRecord& each : all) printed[each.action] = print_attempts(each, printed[each.action]);
     if (std::all_of(all.begin(), all.end(), ended) || spool.clock.steady() >= deadline) return *record;
   }
 }

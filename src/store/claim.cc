@@ -1,11 +1,14 @@
 #include "store/store_impl.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 namespace alertspool {
 
 namespace {
+
+constexpr std::int64_t kFreshAtOnce = 512;
 
 struct Parts {
   const char* state;
@@ -26,15 +29,6 @@ Parts parts_of(Mark::Kind kind) noexcept {
   return {"pending", 0};
 }
 
-Claimed claimed_of(const Row& row) {
-  Claimed claimed;
-  claimed.delivery_id = integer(row[0]);
-  claimed.alert_id = integer(row[1]);
-  claimed.attempt = static_cast<int>(integer(row[2]));
-  claimed.alarm = text(row[3]);
-  return claimed;
-}
-
 void read_callbacks(Session& session, std::vector<Claimed>& claims) {
   std::vector<Value> alerts;
   alerts.reserve(claims.size());
@@ -51,6 +45,109 @@ void read_callbacks(Session& session, std::vector<Claimed>& claims) {
   }
 }
 
+/// The earliest time at which something of the action may be claimed: from its lanes, and of its fresh ones.
+struct Earliest {
+  std::optional<std::int64_t> lanes;
+  std::optional<std::int64_t> fresh;
+};
+
+std::optional<std::int64_t> number(const Value& value) {
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number != nullptr ? std::optional(*number) : std::nullopt;
+}
+
+Earliest earliest(Session& session, const std::string& action, const std::string& owner) {
+  return {number(session.run(sql::kNextDue, {action, owner})[0][0]),
+          number(session.run(sql::kOldestFresh, {action})[0][0])};
+}
+
+/// A claim, in as many transactions as it takes. Fresh ones enter their lanes until heads fill the room, so that one
+/// long lane hides no other; in portions, so that nobody waits long for the lock.
+class Claim {
+public:
+  Claim(Connection& connection, const std::string& action, int limit, const Lease& lease, milliseconds farthest)
+      : connection_(connection),
+        action_(action),
+        owner_(lease.owner),
+        limit_(limit),
+        now_(connection.now()),
+        until_(now_ + lease.length.count()),
+        farthest_(now_ + farthest.count()) {}
+
+  std::vector<Claimed> take() {
+    try {
+      while (more_ && room() > 0) take_portion();
+    } catch (const StoreError&) {
+      if (claims_.empty()) throw;  // else what is claimed has to be worked on; the next call meets the error again
+    }
+    std::sort(claims_.begin(), claims_.end(),
+              [](const Claimed& a, const Claimed& b) { return a.alert_id < b.alert_id; });
+    return std::move(claims_);
+  }
+
+private:
+  void take_portion() {
+    // Looked up without the writers' lock first: an idle deliverer writes nothing.
+    Earliest next;
+    connection_.read("look what is due", [&](Session& session) { next = earliest(session, action_, owner_); });
+    const bool heads = next.lanes && (*next.lanes <= now_ || *next.lanes > farthest_);
+    more_ = next.fresh.has_value();
+    if (!heads && !more_) return;
+    connection_.write("claim deliveries", [&](Session& session) {
+      session.run(sql::kEndLeases, {now_, owner_, now_});
+      session.run(sql::kPullDue, {now_, action_, farthest_});
+      const bool heads_first = heads && !(more_ && *next.fresh < *next.lanes);
+      if (heads_first) add_heads(session);
+      add_fresh(session);
+      if (!heads_first) add_heads(session);
+      if (!more_) add_behind(session);
+      read_callbacks(session, portion_);
+    });
+    std::move(portion_.begin(), portion_.end(), std::back_inserter(claims_));
+    portion_.clear();
+  }
+
+  std::int64_t room() const noexcept { return limit_ - static_cast<std::int64_t>(claims_.size() + portion_.size()); }
+
+  /// Those of the rows that run; the others only entered their lanes.
+  void add(const std::vector<Row>& rows) {
+    for (const Row& row : rows) {
+      if (text(row[1]) != "running") continue;
+      portion_.push_back({integer(row[0]), action_, text(row[3]), static_cast<int>(integer(row[2])), 0, {}});
+      lanes_.push_back(row[3]);
+    }
+  }
+
+  void add_heads(Session& session) {
+    if (room() > 0) add(session.run(sql::kClaimHeads, {owner_, until_, action_, action_, now_, room()}));
+  }
+
+  void add_fresh(Session& session) {
+    if (!more_ || room() <= 0) return;
+    const auto rows = session.run(sql::kClaimFresh, {owner_, until_, room(), action_, kFreshAtOnce, action_});
+    add(rows);
+    more_ = rows.size() == kFreshAtOnce;
+  }
+
+  void add_behind(Session& session) {
+    if (room() <= 0 || lanes_.empty()) return;
+    const std::int64_t each = std::max<std::int64_t>(1, room() / static_cast<std::int64_t>(lanes_.size()));
+    add(session.run_rows(sql::kClaimBehind, std::exchange(lanes_, {}), {owner_, until_, action_, action_, each}));
+  }
+
+  Connection& connection_;
+  const std::string& action_;
+  const std::string& owner_;
+  const std::int64_t limit_;
+  const std::int64_t now_;
+  const std::int64_t until_;
+  const std::int64_t farthest_;
+  bool more_ = true;              ///< fresh ones may be left
+  std::vector<Value> lanes_;      ///< whose heads are claimed
+  std::vector<Claimed> portion_;  ///< of this transaction
+  std::vector<Claimed> claims_;   ///< committed
+};
+
 }  // namespace
 
 void Store::take_over() {
@@ -59,55 +156,30 @@ void Store::take_over() {
 }
 
 std::vector<Claimed> Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
-  std::vector<Claimed> claims;
-  // Looked up without the writers' lock first: an idle deliverer writes nothing.
-  const std::optional<WallTime> due = next_due({action});
-  const std::int64_t now = impl_->connection.now();
-  if (!due || (ms(*due) <= now + farthest.count() && ms(*due) > now)) return claims;
-  impl_->connection.write("claim deliveries", [&](Session& session) {
-    const std::int64_t until = now + lease.length.count();
-    session.run(sql::kEndLeases, {now, lease.owner, now});
-    session.run(sql::kPullDue, {now, action, now + farthest.count()});
-    std::vector<Value> alarms;
-    for (const Row& row : session.run(sql::kClaimHeads, {lease.owner, until, action, now, std::int64_t{limit}})) {
-      claims.push_back(claimed_of(row));
-      alarms.push_back(row[3]);
-    }
-    const int room = limit - static_cast<int>(claims.size());
-    if (room > 0 && !claims.empty()) {
-      const std::int64_t behind = std::max<std::int64_t>(1, room / static_cast<std::int64_t>(claims.size()));
-      for (const Row& row : session.run_rows(sql::kClaimBehind, alarms, {lease.owner, until, action, behind})) {
-        claims.push_back(claimed_of(row));
-      }
-    }
-    read_callbacks(session, claims);
-  });
-  std::sort(claims.begin(), claims.end(),
-            [](const Claimed& a, const Claimed& b) { return a.delivery_id < b.delivery_id; });
-  return claims;
+  return Claim(impl_->connection, action, limit, lease, farthest).take();
 }
 
 std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   std::size_t recorded = 0;
   if (marks.empty()) return recorded;
   std::vector<Value> rows;
-  rows.reserve(marks.size() * 4);
+  rows.reserve(marks.size() * 5);
   for (const Mark& mark : marks) {
     const Parts parts = parts_of(mark.kind);
-    append(rows, mark.delivery_id, parts.state, mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(),
-           parts.tries);
+    append(rows, mark.alert_id, mark.action, parts.state,
+           mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(), parts.tries);
   }
   impl_->connection.write("mark deliveries", [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
-    std::set<std::int64_t> ours;
+    std::set<std::pair<std::int64_t, std::string>> ours;
     for (const Row& row : session.run_rows(sql::kMark, rows, {lease.owner})) {
-      ours.insert(integer(row[0]));
+      ours.emplace(integer(row[0]), text(row[1]));
       lanes.emplace(text(row[1]), text(row[2]));
     }
     std::vector<Value> attempts;
     for (const Mark& mark : marks) {
-      if (mark.kind == Mark::Kind::released || !ours.contains(mark.delivery_id)) continue;
-      append(attempts, mark.delivery_id, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
+      if (mark.kind == Mark::Kind::released || !ours.contains({mark.alert_id, mark.action})) continue;
+      append(attempts, mark.alert_id, mark.action, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
              mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output));
     }
     session.run_rows(sql::kPutAttempts, attempts);
@@ -129,12 +201,14 @@ void Store::renew(const Lease& lease) {
   });
 }
 
-std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions) {
+std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions, const Lease& lease) {
   std::optional<std::int64_t> next;
   impl_->connection.read("look what is due", [&](Session& session) {
     for (const std::string& action : actions) {
-      const Value due = session.run(sql::kNextDue, {action})[0][0];
-      if (const auto* time = std::get_if<std::int64_t>(&due)) next = std::min(next.value_or(*time), *time);
+      const Earliest of = earliest(session, action, lease.owner);
+      for (const auto& time : {of.lanes, of.fresh}) {
+        if (time) next = std::min(next.value_or(*time), *time);
+      }
     }
   });
   return next ? std::optional(wall(*next)) : std::nullopt;

@@ -115,7 +115,6 @@ std::vector<Put> put_alerts(Session& session, std::span<const Incoming> batch) {
 void put_deliveries(Session& session, std::span<const Incoming> batch, const std::vector<Put>& puts, Alarms& alarms) {
   std::vector<Value> deliveries;
   std::vector<Value> unmatched;
-  std::set<std::pair<std::string, std::string_view>> lanes;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Incoming& incoming = batch[i];
     if (puts[i].duplicate || !incoming.undecodable.empty()) continue;
@@ -123,10 +122,7 @@ void put_deliveries(Session& session, std::span<const Incoming> batch, const std
     const Alarm before = alarm;
     const std::vector<std::string> actions = actions_for(incoming, alarm);
     update(alarm, incoming, before);
-    for (const std::string& action : actions) {
-      const bool head = lanes.emplace(action, incoming.alarm).second;
-      append(deliveries, puts[i].id, action, incoming.alarm, head ? Value(ms(incoming.callback.received)) : Value());
-    }
+    for (const std::string& action : actions) append(deliveries, puts[i].id, action);
     if (actions.empty()) unmatched.emplace_back(puts[i].id);
   }
   session.run_rows(sql::kPutDeliveries, deliveries);

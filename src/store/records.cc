@@ -52,23 +52,20 @@ void read_deliveries(Session& session, std::vector<Record>& records) {
   }
   for (const Row& row : session.run_rows(sql::kReadDeliveries, alerts)) {
     DeliveryRecord delivery;
-    delivery.id = integer(row[0]);
-    delivery.action = text(row[2]);
-    delivery.state = text(row[3]);
-    delivery.attempts = static_cast<int>(integer(row[4]));
-    if (std::holds_alternative<std::int64_t>(row[5])) delivery.due = wall(integer(row[5]));
-    delivery.last = text(row[6]);
-    delivery.output = unescape_bytes(text(row[7]));
-    by_id.at(integer(row[1]))->deliveries.push_back(std::move(delivery));
+    delivery.action = text(row[1]);
+    delivery.state = text(row[2]);
+    delivery.attempts = static_cast<int>(integer(row[3]));
+    if (std::holds_alternative<std::int64_t>(row[4])) delivery.due = wall(integer(row[4]));
+    delivery.last = text(row[5]);
+    delivery.output = unescape_bytes(text(row[6]));
+    by_id.at(integer(row[0]))->deliveries.push_back(std::move(delivery));
   }
 }
 
 void read_tries(Session& session, Record& record) {
-  std::vector<Value> deliveries;
-  for (const DeliveryRecord& delivery : record.deliveries) deliveries.emplace_back(delivery.id);
-  for (const Row& row : session.run_rows(sql::kReadAttempts, deliveries)) {
+  for (const Row& row : session.run(sql::kReadAttempts, {record.id})) {
     const auto delivery = std::find_if(record.deliveries.begin(), record.deliveries.end(),
-                                       [&](const DeliveryRecord& d) { return d.id == integer(row[0]); });
+                                       [&](const DeliveryRecord& d) { return d.action == text(row[0]); });
     delivery->tries.push_back({static_cast<int>(integer(row[1])), text(row[2]), wall(integer(row[3])),
                                milliseconds(integer(row[4])), text(row[5]), unescape_bytes(text(row[6]))});
   }
@@ -149,7 +146,7 @@ std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::stri
   impl_->connection.write("drop", [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
     for (const Row& row : session.run_rows(sql::kDrop, ids(alert_ids), {action, action})) {
-      lanes.emplace(text(row[1]), text(row[2]));
+      lanes.emplace(text(row[0]), text(row[1]));
       ++count;
     }
     impl_->settle(session, lanes);

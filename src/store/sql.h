@@ -9,8 +9,8 @@ namespace alertspool::sql {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
 
-/// SQLite's tables. A lane is (action, alarm): its oldest unfinished delivery has a `due`, those behind it usually
-/// NULL.
+/// SQLite's tables. A delivery is fresh until a claim looks at it: then it runs, or enters its lane (action, alarm).
+/// The oldest of a lane has a `due`, those behind it usually NULL. So an accept writes to ends of indexes only.
 inline constexpr const char* kCreate[] = {
     // one row: which schema this is
     "CREATE TABLE meta (version INTEGER NOT NULL)",
@@ -39,31 +39,33 @@ inline constexpr const char* kCreate[] = {
     "CREATE INDEX alert_unmatched ON alert (id) WHERE unmatched = 1",
 
     R"(CREATE TABLE delivery (
-      id          INTEGER PRIMARY KEY AUTOINCREMENT,
       alert_id    BIGINT NOT NULL,
       action      TEXT NOT NULL,
-      alarm       TEXT NOT NULL,                -- of the alert
+      lane        TEXT,                         -- the alert's alarm; NULL: fresh
       state       TEXT NOT NULL,                -- pending, running, delivered, failed, dropped
-      due         BIGINT,                       -- when pending: not before; NULL: after the earlier one of its lane
+      due         BIGINT,                       -- pending in a lane: not before; NULL: after the one before it
       attempts    INTEGER NOT NULL DEFAULT 0,   -- tries begun
       owner       TEXT NOT NULL DEFAULT '',     -- when running: whose
-      lease_until BIGINT                        -- when running: theirs until then
-    ))",
-    "CREATE UNIQUE INDEX delivery_alert ON delivery (alert_id, action)",
-    "CREATE INDEX delivery_lane ON delivery (action, alarm, id) WHERE state IN ('pending', 'running')",
+      lease_until BIGINT,                       -- when running: theirs until then
+      PRIMARY KEY (alert_id, action)
+    ) WITHOUT ROWID)",
+    "CREATE INDEX delivery_fresh ON delivery (action, alert_id) WHERE state = 'pending' AND lane IS NULL",
+    "CREATE INDEX delivery_lane ON delivery (action, lane, alert_id) "
+    "WHERE state IN ('pending', 'running') AND lane IS NOT NULL",
     "CREATE INDEX delivery_due ON delivery (action, due) WHERE state = 'pending' AND due IS NOT NULL",
     "CREATE INDEX delivery_running ON delivery (owner, lease_until) WHERE state = 'running'",
     "CREATE INDEX delivery_failed ON delivery (action, alert_id) WHERE state = 'failed'",
 
     R"(CREATE TABLE attempt (
-      delivery_id BIGINT NOT NULL,
-      number      INTEGER NOT NULL,
-      host        TEXT NOT NULL,
-      started     BIGINT NOT NULL,
-      duration    BIGINT NOT NULL,
-      outcome     TEXT NOT NULL,                -- 'exit 0'
-      output      TEXT NOT NULL,                -- of the command, escape_bytes()
-      PRIMARY KEY (delivery_id, number)
+      alert_id BIGINT NOT NULL,
+      action   TEXT NOT NULL,
+      number   INTEGER NOT NULL,
+      host     TEXT NOT NULL,
+      started  BIGINT NOT NULL,
+      duration BIGINT NOT NULL,
+      outcome  TEXT NOT NULL,                   -- 'exit 0'
+      output   TEXT NOT NULL,                   -- of the command, escape_bytes()
+      PRIMARY KEY (alert_id, action, number)
     ) WITHOUT ROWID)",
 
     R"(CREATE TABLE alarm (
@@ -132,23 +134,20 @@ inline constexpr Statement kWriteAlarms{R"(
                                  seen = excluded.seen, following = excluded.following)",
                                         "sisiis", "", ""};
 
-/// Due at once when it is the first of its lane; `due` is NULL for the second of a lane within one batch.
 inline constexpr Statement kPutDeliveries{R"(
-  WITH v (alert_id, action, alarm, due) AS ({rows})
-  INSERT INTO delivery (alert_id, action, alarm, state, due)
-  SELECT CAST(v.alert_id AS BIGINT), v.action, v.alarm, 'pending',
-         CASE WHEN EXISTS (SELECT 1 FROM delivery e WHERE e.action = v.action AND e.alarm = v.alarm
-                                                      AND e.state IN ('pending', 'running'))
-              THEN NULL ELSE CAST(v.due AS BIGINT) END
-    FROM v WHERE v.alert_id IS NOT NULL)",
-                                          "issi", "", ""};
+  WITH v (alert_id, action) AS ({rows})
+  INSERT INTO delivery (alert_id, action, state)
+  SELECT CAST(alert_id AS BIGINT), action, 'pending' FROM v WHERE alert_id IS NOT NULL)",
+                                          "is", "", ""};
 
 inline constexpr Statement kMarkUnmatched{R"(
   WITH v (id) AS ({rows}) UPDATE alert SET unmatched = 1 WHERE id IN (SELECT CAST(id AS BIGINT) FROM v))",
                                           "i", "", ""};
 
-inline constexpr Statement kCountWaiting{"SELECT count(*) FROM delivery WHERE state IN ('pending', 'running')", "", "",
-                                         "i"};
+inline constexpr Statement kCountWaiting{R"(
+  SELECT (SELECT count(*) FROM delivery WHERE state = 'pending' AND lane IS NULL)
+       + (SELECT count(*) FROM delivery WHERE state IN ('pending', 'running') AND lane IS NOT NULL))",
+                                         "", "", "i"};
 
 inline constexpr Statement kCountRefusals{R"(
   WITH v (reason, allowed, count, last, address) AS ({rows})
@@ -178,24 +177,48 @@ inline constexpr Statement kTakeOver{R"(
 /// The heads of lanes that are due.
 inline constexpr Statement kClaimHeads{R"(
   UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
-   WHERE id IN (SELECT d.id FROM delivery d
-                 WHERE d.action = ? AND d.state = 'pending' AND d.due IS NOT NULL AND d.due <= ?
-                   AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.action = d.action AND e.alarm = d.alarm AND e.id < d.id
-                                                              AND e.state IN ('pending', 'running'))
-                 ORDER BY d.due LIMIT ?)
-  RETURNING id, alert_id, attempts, alarm)",
-                                       "", "sisii", "iiis"};
+   WHERE action = ?
+     AND alert_id IN (SELECT d.alert_id FROM delivery d
+                       WHERE d.action = ? AND d.state = 'pending' AND d.due IS NOT NULL AND d.due <= ?
+                         AND NOT EXISTS (SELECT 1 FROM delivery e
+                                          WHERE e.action = d.action AND e.lane = d.lane AND e.alert_id < d.alert_id
+                                            AND e.state IN ('pending', 'running'))
+                       ORDER BY d.due LIMIT ?)
+  RETURNING alert_id, state, attempts, lane)",
+                                       "", "sissii", "isis"};
 
 /// Up to a number of those behind each claimed head.
 inline constexpr Statement kClaimBehind{R"(
-  WITH v (alarm) AS ({rows})
+  WITH v (lane) AS ({rows})
   UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
-   WHERE id IN (SELECT f.id FROM v JOIN delivery f ON f.id IN
-                 (SELECT g.id FROM delivery g WHERE g.action = ? AND g.alarm = v.alarm
-                     AND g.state IN ('pending', 'running') AND g.state = 'pending' ORDER BY g.id LIMIT ?)
-                 WHERE v.alarm IS NOT NULL)
-  RETURNING id, alert_id, attempts, alarm)",
-                                        "s", "sisi", "iiis"};
+   WHERE action = ?
+     AND alert_id IN (SELECT f.alert_id FROM v JOIN delivery f ON f.action = ? AND f.alert_id IN
+                       (SELECT g.alert_id FROM delivery g WHERE g.action = f.action AND g.lane = v.lane
+                           AND g.state IN ('pending', 'running') AND g.state = 'pending' ORDER BY g.alert_id LIMIT ?)
+                       WHERE v.lane IS NOT NULL)
+  RETURNING alert_id, state, attempts, lane)",
+                                        "s", "sissi", "isis"};
+
+/// The oldest fresh ones enter their lanes. The first of a lane in which nothing is unfinished is due, and runs at once
+/// when it is among a given number of such heads.
+inline constexpr Statement kClaimFresh{R"(
+  UPDATE delivery SET lane = f.alarm, state = CASE f.runs WHEN 1 THEN 'running' ELSE 'pending' END,
+                      due = CASE WHEN f.head = 1 AND f.runs = 0 THEN f.received END, attempts = f.runs,
+                      owner = CASE f.runs WHEN 1 THEN ? ELSE '' END,
+                      lease_until = CASE f.runs WHEN 1 THEN CAST(? AS BIGINT) END
+    FROM (SELECT alert_id, alarm, received, head,
+                 CASE WHEN head = 1 AND sum(head) OVER (ORDER BY alert_id) <= CAST(? AS BIGINT) THEN 1 ELSE 0 END AS runs
+            FROM (SELECT d.alert_id, a.alarm, a.received,
+                         CASE WHEN row_number() OVER (PARTITION BY a.alarm ORDER BY d.alert_id) > 1 OR EXISTS
+                                   (SELECT 1 FROM delivery e WHERE e.action = d.action AND e.lane = a.alarm
+                                                               AND e.state IN ('pending', 'running'))
+                              THEN 0 ELSE 1 END AS head
+                    FROM (SELECT alert_id, action FROM delivery
+                           WHERE action = ? AND state = 'pending' AND lane IS NULL ORDER BY alert_id LIMIT ?) d
+                    JOIN alert a ON a.id = d.alert_id) h) f
+   WHERE delivery.action = ? AND delivery.alert_id = f.alert_id
+  RETURNING alert_id, state, attempts, lane)",
+                                       "", "siisis", "isis"};
 
 inline constexpr Statement kReadCallbacks{R"(
   WITH v (id) AS ({rows})
@@ -205,39 +228,48 @@ inline constexpr Statement kReadCallbacks{R"(
 
 /// Only what still belongs to the owner. `tries` is -1 for one that was given back untried.
 inline constexpr Statement kMark{R"(
-  WITH v (id, state, due, tries) AS ({rows})
+  WITH v (alert_id, action, state, due, tries) AS ({rows})
   UPDATE delivery SET state = v.state, due = CAST(v.due AS BIGINT), attempts = attempts + CAST(v.tries AS INTEGER),
                       owner = '', lease_until = NULL
-    FROM v WHERE delivery.id = CAST(v.id AS BIGINT) AND delivery.state = 'running' AND delivery.owner = ?
-  RETURNING delivery.id, delivery.action, delivery.alarm)",
-                                 "isii", "s", "iss"};
+    FROM v WHERE delivery.alert_id = CAST(v.alert_id AS BIGINT) AND delivery.action = v.action
+             AND delivery.state = 'running' AND delivery.owner = ?
+  RETURNING delivery.alert_id, delivery.action, delivery.lane)",
+                                 "issii", "s", "iss"};
 
 /// A try that was made is made, whoever recorded it: the first record stays.
 inline constexpr Statement kPutAttempts{R"(
-  WITH v (delivery_id, number, host, started, duration, outcome, output) AS ({rows})
-  INSERT INTO attempt (delivery_id, number, host, started, duration, outcome, output)
-  SELECT CAST(delivery_id AS BIGINT), CAST(number AS INTEGER), host, CAST(started AS BIGINT), CAST(duration AS BIGINT),
-         outcome, output
-    FROM v WHERE delivery_id IS NOT NULL
+  WITH v (alert_id, action, number, host, started, duration, outcome, output) AS ({rows})
+  INSERT INTO attempt (alert_id, action, number, host, started, duration, outcome, output)
+  SELECT CAST(alert_id AS BIGINT), action, CAST(number AS INTEGER), host, CAST(started AS BIGINT),
+         CAST(duration AS BIGINT), outcome, output
+    FROM v WHERE alert_id IS NOT NULL
   ON CONFLICT DO NOTHING)",
-                                        "iisiiss", "", ""};
+                                        "isisiiss", "", ""};
 
 /// The oldest unfinished of each lane becomes due unless it has a due time or runs.
 inline constexpr Statement kSettleLanes{R"(
-  WITH v (action, alarm) AS ({rows})
+  WITH v (action, lane) AS ({rows})
   UPDATE delivery SET due = ?
    WHERE state = 'pending' AND due IS NULL
-     AND id IN (SELECT (SELECT min(e.id) FROM delivery e WHERE e.action = v.action AND e.alarm = v.alarm
-                                                           AND e.state IN ('pending', 'running'))
-                  FROM v WHERE v.action IS NOT NULL))",
+     AND (alert_id, action) IN
+         (SELECT (SELECT min(e.alert_id) FROM delivery e WHERE e.action = v.action AND e.lane = v.lane
+                                                           AND e.state IN ('pending', 'running')), v.action
+            FROM v WHERE v.action IS NOT NULL))",
                                         "ss", "i", ""};
 
 inline constexpr Statement kRenew{"UPDATE delivery SET lease_until = ? WHERE state = 'running' AND owner = ?", "", "is",
                                   ""};
 
+/// Of heads, and of what another deliverer leaves when its lease ends.
 inline constexpr Statement kNextDue{R"(
-  SELECT min(due) FROM delivery WHERE action = ? AND state = 'pending' AND due IS NOT NULL)",
-                                    "", "s", "i"};
+  SELECT min(due) FROM
+   (SELECT min(due) AS due FROM delivery WHERE action = ? AND state = 'pending' AND due IS NOT NULL
+    UNION ALL SELECT min(lease_until) FROM delivery WHERE state = 'running' AND owner <> ?) n)",
+                                    "", "ss", "i"};
+inline constexpr Statement kOldestFresh{R"(
+  SELECT (SELECT received FROM alert WHERE id = (SELECT min(alert_id) FROM delivery
+                                                  WHERE action = ? AND state = 'pending' AND lane IS NULL)))",
+                                        "", "s", "i"};
 
 // ---- retention
 
@@ -253,8 +285,7 @@ inline constexpr Statement kExpired{R"(
    LIMIT ?)",
                                     "", "ii", "isi"};
 inline constexpr Statement kDeleteAttempts{R"(
-  WITH v (id) AS ({rows})
-  DELETE FROM attempt WHERE delivery_id IN (SELECT d.id FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT)))",
+  WITH v (id) AS ({rows}) DELETE FROM attempt WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
                                            "i", "", ""};
 inline constexpr Statement kDeleteDeliveries{R"(
   WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
@@ -289,31 +320,33 @@ inline constexpr const char* kListTypes = "iisssssssisi";
 
 inline constexpr Statement kReadDeliveries{R"(
   WITH v (id) AS ({rows})
-  SELECT d.id, d.alert_id, d.action, d.state, d.attempts, d.due, a.outcome, a.output
-    FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT)
-    LEFT JOIN attempt a ON a.delivery_id = d.id
-                       AND a.number = (SELECT max(number) FROM attempt m WHERE m.delivery_id = d.id)
-   WHERE v.id IS NOT NULL ORDER BY d.id)",
-                                           "i", "", "iissiiss"};
+  SELECT d.alert_id, d.action, d.state, d.attempts, CASE WHEN d.lane IS NULL THEN r.received ELSE d.due END, a.outcome,
+         a.output
+    FROM v JOIN delivery d ON d.alert_id = CAST(v.id AS BIGINT) JOIN alert r ON r.id = d.alert_id
+    LEFT JOIN attempt a ON a.alert_id = d.alert_id AND a.action = d.action
+                       AND a.number = (SELECT max(m.number) FROM attempt m
+                                        WHERE m.alert_id = d.alert_id AND m.action = d.action)
+   WHERE v.id IS NOT NULL ORDER BY d.alert_id, d.action)",
+                                           "i", "", "issiiss"};
 
 inline constexpr Statement kReadAttempts{R"(
-  WITH v (id) AS ({rows})
-  SELECT a.delivery_id, a.number, a.host, a.started, a.duration, a.outcome, a.output
-    FROM v JOIN attempt a ON a.delivery_id = CAST(v.id AS BIGINT) WHERE v.id IS NOT NULL ORDER BY a.delivery_id, a.number)",
-                                         "i", "", "iisiiss"};
+  SELECT action, number, host, started, duration, outcome, output FROM attempt WHERE alert_id = ?
+   ORDER BY action, number)",
+                                         "", "i", "sisiiss"};
 
+/// Fresh ones are due already; they enter their lane in their turn.
 inline constexpr Statement kRetry{R"(
   WITH v (id) AS ({rows})
-  UPDATE delivery SET state = 'pending', due = ?
+  UPDATE delivery SET state = 'pending', due = CASE WHEN lane IS NOT NULL THEN CAST(? AS BIGINT) END
    WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v) AND (action = ? OR ? = '') AND state IN ('pending', 'failed')
-  RETURNING id, action, alarm)",
-                                  "i", "iss", "iss"};
+  RETURNING alert_id)",
+                                  "i", "iss", "i"};
 inline constexpr Statement kDrop{R"(
   WITH v (id) AS ({rows})
   UPDATE delivery SET state = 'dropped', due = NULL
    WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v) AND (action = ? OR ? = '') AND state IN ('pending', 'failed')
-  RETURNING id, action, alarm)",
-                                 "i", "ss", "iss"};
+  RETURNING action, lane)",
+                                 "i", "ss", "ss"};
 inline constexpr Statement kDropUndecodable{R"(
   WITH v (id) AS ({rows})
   DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)",
@@ -322,8 +355,10 @@ inline constexpr Statement kDropUndecodable{R"(
 inline constexpr Statement kCountAlerts{R"(
   SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM alert WHERE unmatched = 1),
          (SELECT count(*) FROM alert WHERE undecodable <> ''), (SELECT max(received) FROM alert),
-         (SELECT min(a.received) FROM alert a
-           WHERE a.id = (SELECT min(alert_id) FROM delivery WHERE state IN ('pending', 'running'))))",
+         (SELECT min(received) FROM alert
+           WHERE id IN ((SELECT min(alert_id) FROM delivery WHERE state = 'pending' AND lane IS NULL),
+                        (SELECT min(alert_id) FROM delivery
+                          WHERE state IN ('pending', 'running') AND lane IS NOT NULL))))",
                                         "", "", "iiiii"};
 inline constexpr Statement kCountDeliveries{
     "SELECT action, state, count(*) FROM delivery GROUP BY action, state ORDER BY action, state", "", "", "ssi"};

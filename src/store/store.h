@@ -94,8 +94,8 @@ public:
   std::size_t mark(std::span<const Mark> marks, const Lease& lease);
 
   void renew(const Lease& lease);
-  /// When the next delivery of one of these actions is due; nullopt when nothing waits.
-  std::optional<WallTime> next_due(const std::vector<std::string>& actions);
+  /// When the next delivery of one of these actions is due, or another's lease ends; nullopt when nothing waits.
+  std::optional<WallTime> next_due(const std::vector<std::string>& actions, const Lease& lease);
 
   /// At most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest 1,000.
   /// The caller logs the failed ones, then purges all.

@@ -60,8 +60,8 @@ struct Lease {
 };
 
 struct Claimed {
-  std::int64_t delivery_id = 0;
   std::int64_t alert_id = 0;
+  std::string action;
   std::string alarm;
   int attempt = 1;  ///< this one
   int duplicates = 0;
@@ -70,7 +70,8 @@ struct Claimed {
 
 struct Mark {
   enum class Kind { delivered, later, failed, released };
-  std::int64_t delivery_id = 0;
+  std::int64_t alert_id = 0;
+  std::string action;
   Kind kind = Kind::delivered;
   WallTime due{};  ///< for later
   int attempt = 1;
@@ -105,7 +106,6 @@ struct AttemptRecord {
 };
 
 struct DeliveryRecord {
-  std::int64_t id = 0;
   std::string action;
   std::string state;
   int attempts = 0;
