@@ -26,7 +26,7 @@ HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CXXFLAGS ?= $(OPTIMIZE) $(HARDEN)
 LDFLAGS  ?= -pie -Wl,-z,relro,-z,now
 override CXXFLAGS += -std=c++20 -pthread $(WARNINGS) -Isrc -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"'
-LDLIBS   := -lfcgi -lboost_program_options -lsoci_core -lsoci_sqlite3 -lnettle -ldl
+LDLIBS   := -lfcgi -lboost_program_options -lsoci_core -lsoci_sqlite3 -lsqlite3 -lnettle -ldl
 
 SOURCES := $(filter-out src/main/main.cc,$(wildcard src/*/*.cc))
 OBJECTS := $(SOURCES:%.cc=$(BUILD)/%.o)

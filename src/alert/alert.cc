@@ -9,42 +9,46 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace alertspool {
 namespace {
 
-/// SHA-256, the bytes of it.
-std::string sha256(std::string_view bytes) {
-  std::uint8_t digest[SHA256_DIGEST_SIZE];
-  sha256_ctx context;
-  sha256_init(&context);
-  sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
-  sha256_digest(&context, sizeof digest, digest);
-  return {digest, digest + sizeof digest};
-}
-
-/// With its length in front: nothing that a sender can write makes two different lists read the same.
-void append_text(std::string& out, std::string_view text) {
-  out.append(std::to_string(text.size())).append(1, ':').append(text);
-}
-
-/// The fields sorted by name, those of one name as they came, without those that are `left_out`.
-void append_sorted(std::string& out, const Fields& fields, bool (*left_out)(std::string_view, std::string_view)) {
-  std::vector<std::pair<std::string_view, std::string_view>> sorted(fields.begin(), fields.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [name, value] : sorted) {
-    if (left_out(name, value)) continue;
-    append_text(out, name);
-    append_text(out, value);
+class Sha256 {
+public:
+  Sha256() { sha256_init(&context_); }
+  Sha256& add(std::string_view bytes) {
+    sha256_update(&context_, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+    return *this;
   }
-}
+  /// With its length in front: nothing that a sender can write makes two different lists read the same.
+  Sha256& add_text(std::string_view text) { return add(std::to_string(text.size()) + ':').add(text); }
+  /// The fields sorted by name, those of one name as they came, without those that are `left_out`.
+  Sha256& add_sorted(const Fields& fields, bool (*left_out)(std::string_view, std::string_view)) {
+    std::vector<const Field*> sorted;
+    sorted.reserve(fields.size());
+    for (const Field& field : fields)
+      if (!left_out(field.first, field.second)) sorted.push_back(&field);
+    std::ranges::sort(sorted, {}, [](const Field* field) { return std::pair(std::string_view(field->first), field); });
+    for (const Field* field : sorted) add_text(field->first).add_text(field->second);
+    return *this;
+  }
+  std::string bytes() {
+    std::string digest(SHA256_DIGEST_SIZE, '\0');
+    sha256_digest(&context_, digest.size(), reinterpret_cast<std::uint8_t*>(digest.data()));
+    return digest;
+  }
+
+private:
+  sha256_ctx context_;
+};
 
 std::string digest_of(const Alert& alert) {
-  std::string text;
-  append_sorted(text, alert.pairs, [](auto name, auto) { return name == "lastTime" || name == "signature"; });
-  text += "url";
-  append_sorted(text, alert.origin.url, [](auto, auto) { return false; });
-  return sha256_hex(text);
+  Sha256 hash;
+  hash.add_sorted(alert.fields, [](auto name, auto) { return name == "lastTime" || name == "signature"; });
+  hash.add("url");
+  hash.add_sorted(alert.origin.url, [](auto, auto) { return false; });
+  return to_hex(hash.bytes());
 }
 
 /// REQUIRES: digest and dimensions are there.
@@ -61,12 +65,12 @@ std::string alarm_of(const Alert& alert) {
     parts = {"event", value("product"), value("name"), value("resourceId")};
     if (parts[1].empty() && parts[2].empty() && parts[3].empty()) return alert.digest.substr(0, 16);
   }
-  std::string identity;
-  for (const auto part : parts) append_text(identity, part);
-  append_text(identity, value("userId"));
-  if (alert.dimensions.empty()) append_text(identity, value("dimensions"));
-  append_sorted(identity, alert.dimensions, [](auto, auto text) { return text == "null"; });
-  return sha256_hex(identity).substr(0, 16);
+  Sha256 identity;
+  for (const auto part : parts) identity.add_text(part);
+  identity.add_text(value("userId"));
+  if (alert.dimensions.empty()) identity.add_text(value("dimensions"));
+  identity.add_sorted(alert.dimensions, [](auto, auto text) { return text == "null"; });
+  return to_hex(identity.bytes()).substr(0, 16);
 }
 
 std::string_view severity_of(const Alert& alert) noexcept {
@@ -91,11 +95,11 @@ std::optional<std::int64_t> time_of(const Alert& alert) {
 }  // namespace
 
 std::string sha256_hex(std::string_view bytes) {
-  return to_hex(sha256(bytes));
+  return to_hex(Sha256().add(bytes).bytes());
 }
 
 bool equal_secrets(std::string_view a, std::string_view b) {
-  return memeql_sec(sha256(a).data(), sha256(b).data(), SHA256_DIGEST_SIZE) != 0;
+  return memeql_sec(Sha256().add(a).bytes().data(), Sha256().add(b).bytes().data(), SHA256_DIGEST_SIZE) != 0;
 }
 
 std::span<const std::string_view> documented_fields() noexcept {
@@ -115,21 +119,18 @@ bool fires(const Alert& alert) noexcept {
   return value_of(alert.fields, "alertState") == "ALERT";
 }
 
-Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8) {
+Alert make_alert(Origin origin, Fields fields, bool repaired_utf8) {
   Alert alert;
   alert.origin = std::move(origin);
-  alert.pairs = std::move(pairs);
-  alert.fields.reserve(alert.pairs.size());
-  for (const auto& pair : alert.pairs) {
-    if (!find(alert.fields, pair.first)) alert.fields.push_back(pair);
-  }
+  alert.fields = std::move(fields);
   alert.dimensions = decode_dimensions(value_of(alert.fields, "dimensions"));
   alert.severity = severity_of(alert);
   alert.digest = digest_of(alert);
   alert.alarm = alarm_of(alert);
   alert.time_ms = time_of(alert);
   if (repaired_utf8) alert.flags.push_back("invalid-utf8");
-  if (alert.fields.size() < alert.pairs.size()) alert.flags.push_back("repeated-field");
+  const auto repeats = [&](const Field& field) { return find(alert.fields, field.first) != &field.second; };
+  if (std::ranges::any_of(alert.fields, repeats)) alert.flags.push_back("repeated-field");
   return alert;
 }
 

@@ -22,8 +22,7 @@ struct Origin {
 
 struct Alert {
   Origin origin;
-  Fields pairs;   ///< as decoded
-  Fields fields;  ///< the first of each name, in order
+  Fields fields;
   Fields dimensions;
   std::string severity;                 ///< triggerLevel, or preTriggerLevel when the alert clears; events: level
   std::string alarm;                    ///< 16 hex digits: what happens to one object over time
@@ -49,7 +48,7 @@ bool fires(const Alert& alert) noexcept;
 /// its own. Absent and `null` are the same.
 /// Time: `timestamp` in seconds or milliseconds (below 10^11 it is seconds), or an event's `eventTime`
 /// (`20210224T011113.709+0800`); nothing outside the years 1970 to 9999.
-Alert make_alert(Origin origin, Fields pairs, bool repaired_utf8);
+Alert make_alert(Origin origin, Fields fields, bool repaired_utf8);
 
 /// SHA-256 in lower-case hex.
 std::string sha256_hex(std::string_view bytes);

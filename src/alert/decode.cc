@@ -49,7 +49,7 @@ DecodeResult decode(std::string_view content_type, std::string_view body) {
 
 DecodeResult decode_form(std::string_view body, std::size_t max_fields) {
   Decoded result;
-  result.pairs.reserve(32);  // CloudMonitor sends up to 25
+  if (!body.empty()) result.pairs.reserve(32);  // CloudMonitor sends up to 25
   std::string bytes;
   const auto text = [&](std::string_view part) {
     bool repaired = false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,14 @@ inline const std::string* find(const Fields& fields, std::string_view name) noex
 inline std::string_view value_of(const Fields& fields, std::string_view name) noexcept {
   const std::string* value = find(fields, name);
   return value && *value != "null" ? std::string_view(*value) : std::string_view();
+}
+
+/// Without those whose name came before.
+inline Fields first_of_each(const Fields& fields) {
+  Fields first;
+  std::ranges::copy_if(fields, std::back_inserter(first),
+                       [&](const Field& field) { return find(fields, field.first) == &field.second; });
+  return first;
 }
 
 }  // namespace alertspool

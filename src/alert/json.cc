@@ -115,7 +115,7 @@ std::string json_fields(const Fields& fields) {
 }
 
 std::string to_json(const AlertView& view, const std::vector<JsonMember>& extra) {
-  Fields fields = view.alert.fields;
+  Fields fields = first_of_each(view.alert.fields);
   for (auto& [name, value] : fields)
     if (name == "signature") value = "***";
   std::vector<std::string> deliveries;

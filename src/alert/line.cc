@@ -22,7 +22,7 @@ std::string item(const std::string& name, const std::string& value) {
 /// The fields that have a value, documented ones first.
 Fields in_order(const Alert& alert) {
   Fields order;
-  for (const auto& field : alert.fields)
+  for (const auto& field : first_of_each(alert.fields))
     if (!field.second.empty() && field.second != "null") order.push_back(field);
   std::ranges::stable_sort(order, {}, [](const Field& field) {
     return std::ranges::find(documented_fields(), field.first) - documented_fields().begin();

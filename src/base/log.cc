@@ -16,7 +16,9 @@ std::atomic<Target> current_target{Target::standard_error};
 
 std::string line_of(Level level, std::string_view event, Pairs pairs) {
   constexpr std::string_view kNames[] = {"debug", "info", "notice", "warning", "error"};
-  std::string line = logfmt("level", kNames[static_cast<int>(level)]) + ' ' + logfmt("event", event);
+  std::string line;
+  line.reserve(200);
+  line += logfmt("level", kNames[static_cast<int>(level)]) + ' ' + logfmt("event", event);
   for (const Pair& pair : pairs) line += ' ' + logfmt(pair.name, pair.value);
   return line += '\n';
 }

@@ -20,7 +20,8 @@ Incoming sample(const Config& config, const std::vector<std::string>& changes, W
   ReceiverSettings settings = config.receiver();
   settings.access = {{std::get<Prefix>(parse_prefix("127.0.0.1"))}, {}, {}};
   const std::string body = encode_form(sample_fields(now, changes));
-  Decision decision = receive(settings, callback_request("127.0.0.1", "application/x-www-form-urlencoded", body), now);
+  const Request request = callback_request("127.0.0.1", "application/x-www-form-urlencoded", body);
+  Decision decision = receive(settings, receive_head(settings, request), request, now);
   if (!decision.incoming) throw UsageError("test: this sample would be refused: " + decision.response.body);
   decision.incoming->callback.test = true;
   return *std::move(decision.incoming);

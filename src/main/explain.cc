@@ -55,7 +55,7 @@ Request request_of(const Arguments& arguments, const Config& config) {
 }
 
 ActionExplained explain_action(const ActionConfig& action, const Alert& alert, WallTime now) {
-  ActionExplained view{action, alert.pairs.empty() ? "it cannot be decoded" : why_not(action.route, alert), {}, ""};
+  ActionExplained view{action, alert.fields.empty() ? "it cannot be decoded" : why_not(action.route, alert), {}, ""};
   if (action.type == ActionConfig::Type::syslog) {
     view.line = syslog_line(0, false, alert);
     return view;
@@ -74,8 +74,8 @@ Explained explain(const Config& config, const Request& request, WallTime now) {
   Explained explained;
   explained.alert =
       alert_of({now, verdict.address, verdict.token, request.query_string, request.content_type, request.body});
-  const std::optional<Decision> refused = receive_head(config.receiver(), request);
-  const Decision decision = refused ? *refused : receive(config.receiver(), request, now);
+  Decision decision = receive_head(config.receiver(), request);
+  if (decision.kind == Decision::Kind::read) decision = receive(config.receiver(), std::move(decision), request, now);
   const Response response = decision.kind == Decision::Kind::store ? answer_stored(decision, Put{}) : decision.response;
   explained.status = response.status;
   if (response.status != 200) explained.reason = decision.refused ? decision.refused->detail : response.body;
@@ -87,7 +87,7 @@ Explained explain(const Config& config, const Request& request, WallTime now) {
 void print_json(const Explained& explained) {
   const Alert& alert = explained.alert;
   std::vector<std::string> pairs, flags, actions;
-  for (const auto& [name, value] : alert.pairs) pairs.push_back(json_array({json_string(name), json_string(value)}));
+  for (const auto& [name, value] : alert.fields) pairs.push_back(json_array({json_string(name), json_string(value)}));
   for (const std::string& flag : alert.flags) flags.push_back(json_string(flag));
   for (const ActionExplained& action : explained.actions)
     actions.push_back(json_object({{"name", json_string(action.config.route.action)},
@@ -98,7 +98,7 @@ void print_json(const Explained& explained) {
   std::cout << json_object({{"status", std::to_string(explained.status)},
                             {"reason", json_string(explained.reason)},
                             {"pairs", json_array(pairs)},
-                            {"fields", json_fields(alert.fields)},
+                            {"fields", json_fields(first_of_each(alert.fields))},
                             {"flags", json_array(flags)},
                             {"alarm", json_string(alert.alarm)},
                             {"digest", json_string(alert.digest)},

@@ -207,10 +207,10 @@ void print_alert(const Alert& alert, Fields facts) {
   facts.emplace_back("digest", alert.digest);
   for (const std::string& flag : alert.flags) facts.emplace_back("flag", flag);
   std::erase_if(facts, [](const Field& fact) { return fact.second.empty(); });
-  Fields pairs = alert.pairs;
-  for (auto& [name, value] : pairs)
+  Fields fields = alert.fields;
+  for (auto& [name, value] : fields)
     if (name == "signature") value = "***";
-  std::cout << aligned(facts) << "\nfields\n" << aligned(pairs);
+  std::cout << aligned(facts) << "\nfields\n" << aligned(fields);
 }
 
 }  // namespace alertspool

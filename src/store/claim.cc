@@ -34,7 +34,7 @@ void read_callbacks(Session& session, std::vector<Claimed>& claims) {
   alerts.reserve(claims.size());
   for (const Claimed& claimed : claims) alerts.emplace_back(claimed.alert_id);
   std::unordered_map<std::int64_t, const Row*> found;
-  const std::vector<Row> rows = session.run_rows(sql::kReadCallbacks, alerts);
+  const std::vector<Row> rows = session.run_rows(sql::kReadCallbacks, std::move(alerts));
   for (const Row& row : rows) found[integer(row[0])] = &row;
   for (Claimed& claimed : claims) {
     const auto at = found.find(claimed.alert_id);
@@ -172,7 +172,7 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   impl_->connection.write("mark deliveries", [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
     std::set<std::pair<std::int64_t, std::string>> ours;
-    for (const Row& row : session.run_rows(sql::kMark, rows, {lease.owner})) {
+    for (const Row& row : session.run_rows(sql::kMark, std::move(rows), {lease.owner})) {
       ours.emplace(integer(row[0]), text(row[1]));
       lanes.emplace(text(row[1]), text(row[2]));
     }
@@ -182,7 +182,7 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
       append(attempts, mark.alert_id, mark.action, std::int64_t{mark.attempt}, lease.host, ms(mark.started),
              mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output));
     }
-    session.run_rows(sql::kPutAttempts, attempts);
+    session.run_rows(sql::kPutAttempts, std::move(attempts));
     impl_->settle(session, lanes);
     recorded = ours.size();
   });
@@ -192,7 +192,7 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
 void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes) {
   std::vector<Value> rows;
   for (const auto& [action, alarm] : lanes) append(rows, action, alarm);
-  session.run_rows(sql::kSettleLanes, rows, {connection.now()});
+  session.run_rows(sql::kSettleLanes, std::move(rows), {connection.now()});
 }
 
 void Store::renew(const Lease& lease) {
@@ -231,7 +231,7 @@ void Store::purge(std::span<const Expired> alerts, WallTime before) {
     std::vector<Value> ended;
     for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
     session.run_rows(sql::kDeleteAttempts, ended);
-    session.run_rows(sql::kDeleteDeliveries, ended);
+    session.run_rows(sql::kDeleteDeliveries, std::move(ended));
     session.run(sql::kDeleteAlarms, {ms(before)});
   });
 }

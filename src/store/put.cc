@@ -29,7 +29,7 @@ Alarms read_alarms(Session& session, std::span<const Incoming> batch, const std:
     names.emplace_back(batch[i].alarm);
   }
   Alarms alarms;
-  for (const Row& row : session.run_rows(sql::kReadAlarms, names)) {
+  for (const Row& row : session.run_rows(sql::kReadAlarms, std::move(names))) {
     alarms[text(row[0])] = {integer(row[1]) != 0, text(row[2]), integer(row[3]), integer(row[4]), text(row[5]), false};
   }
   return alarms;
@@ -125,8 +125,8 @@ void put_deliveries(Session& session, std::span<const Incoming> batch, const std
     for (const std::string& action : actions) append(deliveries, puts[i].id, action);
     if (actions.empty()) unmatched.emplace_back(puts[i].id);
   }
-  session.run_rows(sql::kPutDeliveries, deliveries);
-  session.run_rows(sql::kMarkUnmatched, unmatched);
+  session.run_rows(sql::kPutDeliveries, std::move(deliveries));
+  session.run_rows(sql::kMarkUnmatched, std::move(unmatched));
 }
 
 void write_alarms(Session& session, const Alarms& alarms) {
@@ -135,7 +135,7 @@ void write_alarms(Session& session, const Alarms& alarms) {
     if (alarm.changed)
       append(rows, id, std::int64_t{alarm.fires}, alarm.severity, alarm.since, alarm.seen, alarm.following);
   }
-  session.run_rows(sql::kWriteAlarms, rows);
+  session.run_rows(sql::kWriteAlarms, std::move(rows));
 }
 
 }  // namespace

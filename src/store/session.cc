@@ -1,6 +1,7 @@
 #include "store/session.h"
 
 #include <soci.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <bit>
@@ -49,10 +50,10 @@ struct Slot {
   std::string text;
   soci::indicator state = soci::i_null;
 
-  void set(const Value& value) {
+  void set(Value&& value) {
     state = std::holds_alternative<std::monostate>(value) ? soci::i_null : soci::i_ok;
     if (const auto* number = std::get_if<std::int64_t>(&value)) integer = *number;
-    if (const auto* string = std::get_if<std::string>(&value)) text = *string;
+    if (auto* string = std::get_if<std::string>(&value)) text = std::move(*string);
   }
   Value get() const {
     if (state == soci::i_null) return {};
@@ -89,9 +90,9 @@ public:
   }
 
   /// `rows` may be fewer values than prepared for: the rest is NULL.
-  void run(std::span<const Value> rows, std::size_t row_values, std::span<const Value> more, std::vector<Row>& result) {
-    for (std::size_t i = 0; i < row_values; ++i) in_[i].set(i < rows.size() ? rows[i] : Value());
-    for (std::size_t i = 0; i < more.size(); ++i) in_[row_values + i].set(more[i]);
+  void run(std::span<Value> rows, std::size_t row_values, std::span<const Value> more, std::vector<Row>& result) {
+    for (std::size_t i = 0; i < row_values; ++i) in_[i].set(i < rows.size() ? std::move(rows[i]) : Value());
+    for (std::size_t i = 0; i < more.size(); ++i) in_[row_values + i].set(Value(more[i]));
     for (bool more_rows = statement_.execute(true); more_rows && !out_.empty(); more_rows = statement_.fetch()) {
       Row& row = result.emplace_back();
       row.reserve(out_.size());
@@ -110,6 +111,15 @@ private:
   std::vector<Slot> out_;
   soci::statement statement_;
 };
+
+/// Once, before the first connection. No locks and no statistics that nobody needs: a connection is used by one thread
+/// at a time.
+bool prepare_sqlite() {
+  sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  register_factory_sqlite3();
+  return true;
+}
 
 /// SOCI's what() holds the bound values; its own message does not.
 [[noreturn]] void rethrow(const soci::soci_error& error) {
@@ -131,8 +141,8 @@ struct Session::Impl {
 
 Session::Session(const std::string& backend, const std::string& connect) : impl_(std::make_unique<Impl>()) {
   try {
-    static const bool registered = (register_factory_sqlite3(), true);
-    static_cast<void>(registered);
+    static const bool prepared = prepare_sqlite();
+    static_cast<void>(prepared);
     impl_->session.open(backend, connect);
   } catch (const soci::soci_error& error) {
     rethrow(error);
@@ -159,7 +169,7 @@ std::vector<Row> Session::run(const Statement& statement, const std::vector<Valu
   return result;
 }
 
-std::vector<Row> Session::run_rows(const Statement& statement, const std::vector<Value>& rows,
+std::vector<Row> Session::run_rows(const Statement& statement, std::vector<Value> rows,
                                    const std::vector<Value>& more) {
   const std::size_t columns = std::strlen(statement.row);
   std::vector<Row> result;

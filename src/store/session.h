@@ -48,8 +48,7 @@ public:
   /// Throws SqlError.
   std::vector<Row> run(const Statement& statement, const std::vector<Value>& more = {});
   /// `rows` holds complete rows one behind the other; any number of them, also none (then nothing happens).
-  std::vector<Row> run_rows(const Statement& statement, const std::vector<Value>& rows,
-                            const std::vector<Value>& more = {});
+  std::vector<Row> run_rows(const Statement& statement, std::vector<Value> rows, const std::vector<Value>& more = {});
 
 private:
   struct Impl;

@@ -66,6 +66,7 @@ public:
       case Decision::Kind::probe:
         store_.connect();
         return answer_probe(true);
+      case Decision::Kind::read:
       case Decision::Kind::store:
         break;
     }
@@ -81,9 +82,10 @@ public:
 
 private:
   Decision decide(Request request) {
-    if (auto decision = receive_head(settings_, request)) return *std::move(decision);
+    Decision decision = receive_head(settings_, request);
+    if (decision.kind != Decision::Kind::read) return decision;
     read_body(request, content_length(request, settings_.max_body).bytes, clock_);
-    return receive(settings_, std::move(request), clock_.wall());
+    return receive(settings_, std::move(decision), std::move(request), clock_.wall());
   }
 
   /// A refusal that cannot be counted is logged, and answered all the same.

@@ -98,15 +98,16 @@ void FastCgi::Impl::serve(FastCgiConnection& connection) {
 
 Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) {
   const auto current = settings();
-  if (auto decision = receive_head(*current, request)) {
+  Decision decision = receive_head(*current, request);
+  if (decision.kind != Decision::Kind::read) {
     // Where no body is announced, reading up to its end is cheap and keeps the connection.
     const auto body = content_length(request, 0).kind;
     if (body == ContentLength::Kind::missing || body == ContentLength::Kind::ok)
       connection.codec.discard_body(current->max_body);
-    return *std::move(decision);
+    return decision;
   }
   connection.codec.read_body(request, content_length(request, current->max_body).bytes);
-  return receive(*current, std::move(request), clock.wall());
+  return receive(*current, std::move(decision), std::move(request), clock.wall());
 }
 
 void FastCgi::Impl::act_on(FastCgiConnection& connection, Decision decision) {

@@ -106,7 +106,7 @@ void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& ale
 
 }  // namespace
 
-std::optional<Decision> receive_head(const ReceiverSettings& settings, const Request& request) {
+Decision receive_head(const ReceiverSettings& settings, const Request& request) {
   if (request.method == "GET" || request.method == "HEAD") return probe(settings, request);
   if (request.method != "POST")
     return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
@@ -117,26 +117,27 @@ std::optional<Decision> receive_head(const ReceiverSettings& settings, const Req
                    "the web server said REMOTE_ADDR " + std::to_string(request.remote_addr_count) +
                        " times: its configuration must pass it once",
                    request.remote_addr, false});
-  const Verdict verdict = authorise(settings.access, request.remote_addr, parse_query(request.query_string));
-  if (verdict.refusal != Refusal::none) return forbid(verdict, verdict.refusal != Refusal::address);
-  return check_length(settings, request, verdict.address);
-}
-
-Decision receive(const ReceiverSettings& settings, Request request, WallTime now) {
   Query query = parse_query(request.query_string);
   const Verdict verdict = authorise(settings.access, request.remote_addr, query);
-  if (!request.whole)
-    return refuse({400, "bad request: body is not as long as Content-Length says", ""},
-                  {"body", "body cut short, aborted, or longer than Content-Length", verdict.address, true});
-
+  if (verdict.refusal != Refusal::none) return forbid(verdict, verdict.refusal != Refusal::address);
+  if (auto refused = check_length(settings, request, verdict.address)) return *std::move(refused);
   Decision decision;
-  decision.kind = Decision::Kind::store;
+  decision.kind = Decision::Kind::read;
+  decision.url = std::move(query.parameters);
   decision.address = verdict.address;
   decision.token = verdict.token;
+  return decision;
+}
+
+Decision receive(const ReceiverSettings& settings, Decision decision, Request request, WallTime now) {
+  if (!request.whole)
+    return refuse({400, "bad request: body is not as long as Content-Length says", ""},
+                  {"body", "body cut short, aborted, or longer than Content-Length", decision.address, true});
+  decision.kind = Decision::Kind::store;
   Incoming& incoming = decision.incoming.emplace();
   incoming.callback = {now,
-                       verdict.address,
-                       verdict.token,
+                       decision.address,
+                       decision.token,
                        without_token(request.query_string),
                        std::move(request.content_type),
                        std::move(request.body),
@@ -149,11 +150,11 @@ Decision receive(const ReceiverSettings& settings, Request request, WallTime now
   auto& [pairs, repaired] = std::get<Decoded>(decoded);
   Verdict account = authorise_account(settings.access, pairs);
   if (account.refusal != Refusal::none) {
-    account.address = verdict.address;
+    account.address = decision.address;
     return forbid(account, true);
   }
   const Alert alert =
-      make_alert({verdict.address, verdict.token, std::move(query.parameters)}, std::move(pairs), repaired);
+      make_alert({decision.address, decision.token, std::move(decision.url)}, std::move(pairs), repaired);
   fill(incoming, settings.routes, alert);
   decision.account = value_of(alert.fields, "userId");
   decision.alarm = alert.alarm;

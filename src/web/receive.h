@@ -30,32 +30,33 @@ struct ReceiverSettings {
 /// A refusal: for the log and the counters.
 struct Refused {
   std::string
-      reason;  ///< the key it is counted under: `address`, `token`, `account`, `method`, `length`, `too-large`, ...
+      reason;  ///< what it is counted under: `address`, `token`, `account`, `method`, `length`, `too-large`, ...
   std::string detail;  ///< what was wrong, and which setting would have let it in
   std::string address;
   bool allowed_address = false;
 };
 
-/// One of: an answer now; a callback to be stored first (then answer_stored()); a probe that wants to know whether the
-/// spool can be written (then answer_probe()).
+/// One of: an answer now; a body to be read (then receive()); a callback to be stored first (then answer_stored()); a
+/// probe that wants to know whether the spool can be written (then answer_probe()).
 struct Decision {
-  enum class Kind { answer, store, probe };
+  enum class Kind { answer, read, store, probe };
   Kind kind = Kind::answer;
   Response response;
   std::optional<Refused> refused;  ///< also beside `store`: an undecodable body of an allowed sender is kept
   std::optional<Incoming> incoming;
+  Fields url;           ///< of `read`: the URL's parameters without the token
   std::string address;  ///< for the log, as are these:
   std::string token;    ///< its name
   std::string account;  ///< userId
   std::string alarm;
 };
 
-/// What can be decided before the body is read: an answer for a refused address or token, a bad method or length, a
-/// probe; nothing: read the body and call receive().
-std::optional<Decision> receive_head(const ReceiverSettings& settings, const Request& request);
+/// What can be decided before the body is read: an answer for a refused address or token, a bad method or length; a
+/// probe; `read`.
+Decision receive_head(const ReceiverSettings& settings, const Request& request);
 
-/// REQUIRES: receive_head() had nothing to say, and the body was read as far as it came.
-Decision receive(const ReceiverSettings& settings, Request request, WallTime now);
+/// REQUIRES: receive_head() decided `read`, and the body was read as far as it came.
+Decision receive(const ReceiverSettings& settings, Decision decision, Request request, WallTime now);
 
 /// 200 `accepted 42`, 200 `duplicate 42`, 400, 413 or 415 for an undecodable one that is now kept, 503 with
 /// Retry-After. Needs nothing of `decision.incoming`, which the store may have taken.
