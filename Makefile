@@ -27,6 +27,9 @@ CXXFLAGS ?= $(OPTIMIZE) $(HARDEN)
 LDFLAGS  ?= -pie -Wl,-z,relro,-z,now
 override CXXFLAGS += -std=c++20 -pthread $(WARNINGS) -Isrc -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"'
 LDLIBS   := -lfcgi -lboost_program_options -lsoci_core -lsoci_sqlite3 -lsqlite3 -lnettle -ldl
+# What a reader allocates the committer frees: glibc's malloc costs a sixth of the accept rate there. Set it empty for
+# sanitizers and valgrind.
+MALLOC   ?= -ljemalloc
 
 SOURCES := $(filter-out src/main/main.cc,$(wildcard src/*/*.cc))
 OBJECTS := $(SOURCES:%.cc=$(BUILD)/%.o)
@@ -47,7 +50,7 @@ $(BUILD)/libalertspool.a: $(OBJECTS)
 	$(AR) rcs $@ $^
 
 $(BUILD)/alertspool: $(BUILD)/src/main/main.o $(BUILD)/libalertspool.a
-	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--as-needed $(LDLIBS)
+	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--no-as-needed $(MALLOC) -Wl,--as-needed $(LDLIBS)
 
 $(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lgtest -lgtest_main $(LDLIBS)
