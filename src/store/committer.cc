@@ -24,28 +24,9 @@ struct Waiting {
   SteadyTime deadline;
   Committer::Done done;  ///< empty once answered
 };
-
-struct Queue {
-  std::vector<Incoming> incoming;
-  std::vector<Waiting> waiting;
-  std::size_t bytes = 0;
-
-  /// Takes all, or the first kMostTogether.
-  Queue take() {
-    Queue taken;
-    if (incoming.size() <= kMostTogether) {
-      std::swap(taken, *this);
-      return taken;
-    }
-    taken.incoming.assign(std::make_move_iterator(incoming.begin()),
-                          std::make_move_iterator(incoming.begin() + kMostTogether));
-    taken.waiting.assign(std::make_move_iterator(waiting.begin()),
-                         std::make_move_iterator(waiting.begin() + kMostTogether));
-    incoming.erase(incoming.begin(), incoming.begin() + kMostTogether);
-    waiting.erase(waiting.begin(), waiting.begin() + kMostTogether);
-    for (const Incoming& one : taken.incoming) bytes -= one.callback.body.size();
-    return taken;
-  }
+struct Parked {
+  Incoming incoming;
+  Waiting waiting;
 };
 
 /// One entry for each reason, so that a flood costs no memory.
@@ -81,7 +62,8 @@ struct Committer::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  Queue queue;                      // guarded by mutex, like all below
+  std::vector<Parked> queue;  // guarded by mutex, like all below
+  std::size_t queued_bytes = 0;
   std::vector<Waiting> committing;  ///< of the batch that is being written
   std::vector<RefusalCount> refusals;
   std::optional<ProcessInfo> process;
@@ -121,9 +103,13 @@ void Committer::Impl::store_batch() {
   std::vector<Incoming> batch;
   {
     const std::lock_guard guard(mutex);
-    Queue taken = queue.take();
-    batch = std::move(taken.incoming);
-    committing = std::move(taken.waiting);
+    const auto end = queue.begin() + static_cast<std::ptrdiff_t>(std::min(queue.size(), kMostTogether));
+    for (auto parked = queue.begin(); parked != end; ++parked) {
+      queued_bytes -= parked->incoming.callback.body.size();
+      batch.push_back(std::move(parked->incoming));
+      committing.push_back(std::move(parked->waiting));
+    }
+    queue.erase(queue.begin(), end);
   }
   if (batch.empty()) return;
   std::size_t stored = 0;
@@ -171,13 +157,13 @@ void Committer::Impl::run() {
   SteadyTime next_side = clock.steady();
   std::unique_lock guard(mutex);
   while (true) {
-    const auto awake = [&] { return stopping || !queue.incoming.empty(); };
+    const auto awake = [&] { return stopping || !queue.empty(); };
     if (!awake() && side_work()) {
       changed.wait_for(guard, kTick, awake);
     } else if (!awake()) {
       changed.wait(guard, [&] { return awake() || side_work(); });
     }
-    const bool last = stopping && queue.incoming.empty();
+    const bool last = stopping && queue.empty();
     const bool side = side_work() && (last || clock.steady() >= next_side);
     guard.unlock();
     store_batch();
@@ -208,15 +194,13 @@ Committer::~Committer() {
 
 void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
   std::unique_lock guard(impl_->mutex);
-  Queue& queue = impl_->queue;
-  if (impl_->ended || queue.incoming.size() >= kMostQueued || queue.bytes >= kMostQueuedBytes) {
+  if (impl_->ended || impl_->queue.size() >= kMostQueued || impl_->queued_bytes >= kMostQueuedBytes) {
     guard.unlock();
     return done(NotStored{"too many callbacks wait to be stored"});
   }
-  const bool first = queue.incoming.empty();
-  queue.bytes += incoming.callback.body.size();
-  queue.incoming.push_back(std::move(incoming));
-  queue.waiting.push_back({deadline, std::move(done)});
+  const bool first = impl_->queue.empty();
+  impl_->queued_bytes += incoming.callback.body.size();
+  impl_->queue.push_back({std::move(incoming), {deadline, std::move(done)}});
   guard.unlock();
   if (first) impl_->changed.notify_one();
 }
@@ -237,11 +221,11 @@ void Committer::expire(SteadyTime now) {
   std::vector<Done> expired;
   {
     const std::lock_guard guard(impl_->mutex);
-    for (std::vector<Waiting>* list : {&impl_->queue.waiting, &impl_->committing}) {
-      for (Waiting& waiting : *list) {
-        if (waiting.done && waiting.deadline <= now) expired.push_back(std::exchange(waiting.done, nullptr));
-      }
-    }
+    const auto look = [&](Waiting& waiting) {
+      if (waiting.done && waiting.deadline <= now) expired.push_back(std::exchange(waiting.done, nullptr));
+    };
+    for (Parked& parked : impl_->queue) look(parked.waiting);
+    for (Waiting& waiting : impl_->committing) look(waiting);
   }
   for (const Done& done : expired) done(NotStored{"not stored in time"});
 }

@@ -1,6 +1,7 @@
 #include "store/store_impl.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 namespace alertspool {
@@ -15,6 +16,8 @@ struct Alarm {
   std::int64_t seen = 0;
   std::string following;
   bool changed = false;
+
+  bool operator==(const Alarm&) const = default;
 };
 using Alarms = std::unordered_map<std::string, Alarm>;
 
@@ -38,76 +41,64 @@ Alarms read_alarms(Session& session, std::span<const Incoming> batch, const std:
 /// The actions that get this alert: those that match, and those that have followed its alarm so far. Brings the alarm
 /// up to date: who takes its ALERT follows, until its OK.
 std::vector<std::string> actions_for(const Incoming& incoming, Alarm& alarm) {
+  const Alarm before = alarm;
+  const std::vector<std::string> following = split(alarm.following, ' ');
+  const auto follows = [&](const std::string& action) { return std::ranges::count(following, action) > 0; };
   std::vector<std::string> actions = incoming.actions;
-  std::vector<std::string> following = split(alarm.following, ' ');
-  const auto has = [](const std::vector<std::string>& list, const std::string& name) {
-    return std::find(list.begin(), list.end(), name) != list.end();
-  };
-  for (const std::string& follower : incoming.followers) {
-    if (has(following, follower) && !has(actions, follower)) actions.push_back(follower);
-  }
-  if (incoming.change == AlarmChange::fires) {
-    for (const std::string& action : incoming.following) {
-      if (has(following, action)) continue;
-      alarm.following += alarm.following.empty() ? action : ' ' + action;
-    }
-  }
-  if (incoming.change == AlarmChange::clears) alarm.following.clear();
-  return actions;
-}
+  std::ranges::copy_if(incoming.followers, std::back_inserter(actions), follows);
 
-void update(Alarm& alarm, const Incoming& incoming, const Alarm& before) {
+  if (incoming.change == AlarmChange::fires) {
+    alarm.fires = true;
+    for (const std::string& action : incoming.following)
+      if (!follows(action)) alarm.following += alarm.following.empty() ? action : ' ' + action;
+  } else if (incoming.change == AlarmChange::clears) {
+    alarm.fires = false;
+    alarm.following.clear();
+  }
   const std::int64_t received = ms(incoming.callback.received);
-  if (incoming.change != AlarmChange::none) alarm.fires = incoming.change == AlarmChange::fires;
-  if (alarm.since == 0 || alarm.fires != before.fires) alarm.since = received;
   alarm.severity = escape_bytes(incoming.severity);
-  if (alarm.fires != before.fires || alarm.severity != before.severity || alarm.following != before.following ||
-      received - alarm.seen > kSeenEvery || alarm.seen == 0) {
+  if (alarm.since == 0 || alarm.fires != before.fires) alarm.since = received;
+  if (alarm != before || received - alarm.seen > kSeenEvery) {
     alarm.seen = received;
     alarm.changed = true;
   }
-}
-
-std::vector<Value> alert_rows(std::span<const Incoming> batch, const std::vector<std::size_t>& first,
-                              const std::vector<std::int64_t>& repeats) {
-  std::vector<Value> rows;
-  rows.reserve(first.size() * 13);
-  for (std::size_t k = 0; k < first.size(); ++k) {
-    const Incoming& incoming = batch[first[k]];
-    const Callback& callback = incoming.callback;
-    append(rows, ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
-           to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
-           incoming.sent, incoming.digest, incoming.alarm, escape_bytes(incoming.severity), std::int64_t{callback.test},
-           to_valid_utf8(incoming.undecodable), repeats[k]);
-  }
-  return rows;
+  return actions;
 }
 
 /// Inserts what is new; each callback of the batch gets the id of its digest.
 std::vector<Put> put_alerts(Session& session, std::span<const Incoming> batch) {
-  std::unordered_map<std::string_view, std::size_t> place;  // digest -> index into first
-  std::vector<std::size_t> first;
-  std::vector<std::int64_t> repeats;
+  struct First {
+    std::size_t at = 0;        ///< in the batch
+    std::int64_t repeats = 0;  ///< after it
+    std::int64_t id = 0;
+  };
+  std::unordered_map<std::string_view, First> firsts;  // by digest
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const auto [at, is_new] = place.emplace(batch[i].digest, first.size());
-    if (is_new) {
-      first.push_back(i);
-      repeats.push_back(0);
-    } else {
-      ++repeats[at->second];
-    }
+    const auto [first, is_new] = firsts.try_emplace(batch[i].digest, First{i});
+    if (!is_new) ++first->second.repeats;
+  }
+  std::vector<Value> rows;
+  rows.reserve(firsts.size() * 13);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Incoming& incoming = batch[i];
+    const Callback& callback = incoming.callback;
+    const First& first = firsts.at(incoming.digest);
+    if (first.at != i) continue;
+    append(rows, ms(callback.received), to_valid_utf8(callback.remote_addr), callback.token,
+           to_valid_utf8(callback.query), to_valid_utf8(callback.content_type), escape_bytes(callback.body),
+           incoming.sent, incoming.digest, incoming.alarm, escape_bytes(incoming.severity), std::int64_t{callback.test},
+           to_valid_utf8(incoming.undecodable), first.repeats);
   }
   std::vector<Put> puts(batch.size());
-  std::vector<std::int64_t> id(first.size());
-  for (const Row& row : session.run_rows(sql::kPutAlerts, alert_rows(batch, first, repeats))) {
-    const std::size_t k = place.at(text(row[1]));
-    id[k] = integer(row[0]);
-    puts[first[k]].duplicate = integer(row[2]) != repeats[k];
+  for (const Row& row : session.run_rows(sql::kPutAlerts, std::move(rows))) {
+    First& first = firsts.at(text(row[1]));
+    first.id = integer(row[0]);
+    puts[first.at].duplicate = integer(row[2]) != first.repeats;
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const std::size_t k = place.at(batch[i].digest);
-    puts[i].id = id[k];
-    if (first[k] != i) puts[i].duplicate = true;
+    const First& first = firsts.at(batch[i].digest);
+    puts[i].id = first.id;
+    puts[i].duplicate |= first.at != i;
   }
   return puts;
 }
@@ -118,10 +109,7 @@ void put_deliveries(Session& session, std::span<const Incoming> batch, const std
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Incoming& incoming = batch[i];
     if (puts[i].duplicate || !incoming.undecodable.empty()) continue;
-    Alarm& alarm = alarms[incoming.alarm];
-    const Alarm before = alarm;
-    const std::vector<std::string> actions = actions_for(incoming, alarm);
-    update(alarm, incoming, before);
+    const std::vector<std::string> actions = actions_for(incoming, alarms[incoming.alarm]);
     for (const std::string& action : actions) append(deliveries, puts[i].id, action);
     if (actions.empty()) unmatched.emplace_back(puts[i].id);
   }
