@@ -10,12 +10,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <exception>
 
 namespace alertspool {
 
 namespace {
+
+constexpr milliseconds kQuiet{100};  // what an unwanted body may pause for before it counts as ended
 
 Request request_of(char** environment) {
   Request request;
@@ -51,6 +54,14 @@ void read_body(Request& request, std::size_t length, const Clock& clock) {
   request.whole = have == length && read_some(&more, 1, milliseconds(0)) == 0;
 }
 
+/// Under mod_cgid standard input and output are one socket: an unread body resets it, and the answer is lost.
+void discard_body(const Clock& clock) noexcept {
+  std::array<char, 4096> waste;
+  const SteadyTime deadline = clock.steady() + kRequestDeadline;
+  while (clock.steady() < deadline && read_some(waste.data(), waste.size(), kQuiet) > 0) {
+  }
+}
+
 /// One request against the store. Throws StoreError.
 class Exchange {
 public:
@@ -83,7 +94,10 @@ public:
 private:
   Decision decide(Request request) {
     Decision decision = receive_head(settings_, request);
-    if (decision.kind != Decision::Kind::read) return decision;
+    if (decision.kind != Decision::Kind::read) {
+      discard_body(clock_);
+      return decision;
+    }
     read_body(request, content_length(request, settings_.max_body).bytes, clock_);
     return receive(settings_, std::move(decision), std::move(request), clock_.wall());
   }

@@ -385,8 +385,8 @@ class Site:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def http(self, method="POST", body=None, query="", content_type=FORM, headers=None, timeout=10,
-             path="/cloudmonitor"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+             path="/cloudmonitor", source="127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout, (source, 0))
         try:
             headers = {**({"Content-Type": content_type} if body is not None else {}), **(headers or {})}
             connection.request(method, path + (f"?{query}" if query else ""), body, headers)
