@@ -1,0 +1,108 @@
+"""Other ways to start it and other servers around it, as shipped: spawn-fcgi, lighttpd, the systemd units, rsyslog."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import PROGRAM, ROOT, Site, alert, captured_callbacks, eventually, free_port
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin"
+LIGHTTPD, RSYSLOGD = shutil.which("lighttpd", path=PATH), shutil.which("rsyslogd", path=PATH)
+UNITS = sorted((ROOT / "systemd").iterdir())
+
+
+@unittest.skipUnless(shutil.which("spawn-fcgi"), "no spawn-fcgi")
+class SpawnFcgi(unittest.TestCase):
+    def test_hands_over_its_socket(self):
+        site = Site(self, handover=True)
+        site.syslog.start()
+        with open(site.dir / "log", "ab") as log:
+            process = subprocess.Popen(["spawn-fcgi", "-n", "-s", str(site.socket), "-M", "0660", "--",
+                                        PROGRAM, "--config", str(site.config)], stdout=log, stderr=log)
+        self.addCleanup(site.stop_process, process)
+        eventually(site.socket.exists, "spawn-fcgi listens")
+        site.until_state(site.accepted(alert()), "delivered")
+        process.terminate()
+        self.assertEqual(process.wait(15), 0, site.log())
+
+
+@unittest.skipUnless(LIGHTTPD, "no lighttpd")
+class Lighttpd(unittest.TestCase):
+    def test_every_captured_body_through_the_shipped_configuration(self):
+        site = Site(self).start()
+        site.syslog.start()
+        site.port = free_port()
+        shipped = (ROOT / "examples" / "lighttpd-alertspool.conf").read_text()
+        config = site.dir / "lighttpd.conf"
+        config.write_text(f'server.port = {site.port}\nserver.bind = "127.0.0.1"\n'
+                          f'server.document-root = "{site.dir}"\nserver.errorlog = "{site.dir}/lighttpd-error.log"\n'
+                          + shipped.replace("/run/alertspool/alertspool.sock", str(site.socket))
+                          .replace("/var/log/lighttpd", str(site.dir)))
+        process = subprocess.Popen([LIGHTTPD, "-D", "-f", str(config)], stderr=subprocess.DEVNULL)
+        self.addCleanup(site.stop_process, process)
+        eventually(site.nginx_listens, "lighttpd listens")
+        for name, kind, body in captured_callbacks():
+            with self.subTest(name):
+                site.until_state(site.accepted(body, content_type=kind, query="token=in-vain"), "delivered")
+        self.assertEqual(site.http("POST", alert(), source="127.0.0.2").status, 403)
+        self.assertEqual(site.http("POST", alert(x="y" * 70_000)).status, 413)
+        self.assertEqual(site.http("GET").text, "ready")
+        process.terminate()
+        process.wait(15)
+        log = (site.dir / "alertspool.log").read_text()
+        self.assertIn("POST /cloudmonitor 200", log)
+        self.assertNotIn("in-vain", log)
+
+
+@unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze (package systemd)")
+class Units(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="as-")
+        self.addCleanup(folder.cleanup)
+        self.units = []
+        for unit in UNITS:
+            copy = pathlib.Path(folder.name) / unit.name
+            copy.write_text(unit.read_text().replace("/usr/bin/alertspool", PROGRAM))
+            self.units.append(str(copy))
+
+    def analyze(self, *arguments):
+        done = subprocess.run(["systemd-analyze", *arguments], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_are_understood(self):
+        self.assertEqual(self.analyze("verify", "--man=no", *self.units), "")
+
+    def test_the_receiver_may_do_little(self):
+        receiver = next(unit for unit in self.units if unit.endswith("/alertspool.service"))
+        self.analyze("security", "--offline=true", "--threshold=20", receiver)
+
+
+@unittest.skipUnless(RSYSLOGD, "no rsyslogd")
+class Rsyslog(unittest.TestCase):
+    def test_every_alert_of_a_flood_is_in_the_file_of_the_shipped_example(self):
+        site = Site(self)
+        log = site.dir / "alerts.log"
+        config = site.dir / "rsyslog.conf"
+        config.write_text(f'global(workDirectory="{site.dir}")\nmodule(load="imuxsock" SysSock.Use="off")\n'
+                          f'input(type="imuxsock" Socket="{site.syslog.path}")\n'
+                          + (ROOT / "examples" / "rsyslog-alertspool.conf").read_text()
+                          .replace("/var/log/alertspool/alerts.log", str(log)))
+        checked = subprocess.run([RSYSLOGD, "-N1", "-f", str(config)], text=True, capture_output=True)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        process = subprocess.Popen([RSYSLOGD, "-n", "-f", str(config), "-i", str(site.dir / "rsyslog.pid")])
+        self.addCleanup(site.stop_process, process)
+        eventually(site.syslog.path.exists, "rsyslogd listens")
+        site.start()
+        for number in range(500):
+            site.accepted(alert(name=f"n{number}"))
+        site.until_state(500, "delivered")
+        eventually(lambda: log.exists() and log.read_text().count("alertName=n") == 500, "500 lines", seconds=30)
+
+
+if __name__ == "__main__":
+    unittest.main()
