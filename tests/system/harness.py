@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -240,7 +241,7 @@ class Site:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("CMS_", "ALERTSPOOL_"))}
         self.settings, self.actions = settings, actions
         self.write_config()
-        self.port = None
+        self.port, self.nginx = None, nginx
         if nginx:
             self.start_nginx()
 
@@ -350,20 +351,26 @@ class Site:
     # ---- nginx
 
     def nginx_config(self):
-        """The shipped files with the paths of this site, in a server of their own."""
+        """The shipped files with the paths of this site, in a server of their own unless `nginx` names a shipped one."""
         for name, old, new in (("upstream", "/run/alertspool/alertspool.sock", str(self.socket)),
                                ("location", "/var/log/nginx/alertspool.log", str(self.dir / "access.log"))):
             text = (ROOT / "nginx-conf" / f"alertspool-{name}.conf").read_text()
             assert old in text, f"{name}: no {old}"
             (self.dir / f"{name}.conf").write_text(text.replace(old, new))
+        server = f"server {{\nlisten 127.0.0.1:{self.port};\ninclude {self.dir}/location.conf;\n}}\n"
+        if isinstance(self.nginx, str):
+            server = (ROOT / "nginx-conf" / f"alertspool-{self.nginx}.conf").read_text()
+            for old, new in ((r"listen \[::\]:.*", ""), (r"listen \d+", f"listen 127.0.0.1:{self.port}"),
+                             (r"/etc/letsencrypt/live/alerts.example.com", str(self.dir)),
+                             (r"192\.0\.2\.10", "127.0.0.1"), (r"snippets/alertspool-", f"{self.dir}/")):
+                server = re.sub(old, new, server)
         temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};\n"
                             for kind in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
         config = self.dir / "nginx.conf"
         config.write_text(f"{'user root;' if os.geteuid() == 0 else ''}\n"
                           f"daemon off;\npid {self.dir}/nginx.pid;\nerror_log {self.dir}/nginx-error.log;\n"
                           "worker_processes 2;\nevents { worker_connections 2048; }\n"
-                          f"http {{\n{temporary}include {self.dir}/upstream.conf;\naccess_log off;\n"
-                          f"server {{\nlisten 127.0.0.1:{self.port};\ninclude {self.dir}/location.conf;\n}}\n}}\n")
+                          f"http {{\n{temporary}include {self.dir}/upstream.conf;\naccess_log off;\n{server}}}\n")
         return config
 
     def start_nginx(self):
