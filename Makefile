@@ -12,8 +12,9 @@ DESTDIR    ?=
 SYSCONFDIR ?= /etc
 BINDIR     := $(PREFIX)/bin
 CGIDIR     := $(PREFIX)/lib/cgi-bin
-MANDIR     := $(PREFIX)/share/man
-DOCDIR     := $(PREFIX)/share/doc/alertspool
+DATADIR    := $(PREFIX)/share
+MANDIR     := $(DATADIR)/man
+DOCDIR     := $(DATADIR)/doc/alertspool
 UNITDIR    := $(PREFIX)/lib/systemd/system
 
 # ---- how to compile
@@ -113,6 +114,7 @@ lint:
 	clang-format --dry-run -Werror $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h bench/*.cc)
 	cppcheck --quiet --std=c++20 --language=c++ --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr --suppress=missingInclude --suppress=accessMoved -Isrc src
+	shellcheck -s bash completion/alertspool.bash
 	shellcheck tools/deps tools/demo tools/check-floors tests/system/run .ci/run
 	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc \
 	  -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
@@ -145,6 +147,8 @@ install: $(BUILD)/alertspool
 	  install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	for unit in $(wildcard systemd/*); do sed 's|/usr/bin/alertspool|$(BINDIR)/alertspool|' $$unit > $(BUILD)/unit && \
 	  install -m 644 $(BUILD)/unit $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
+	install -D -m 644 completion/alertspool.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/alertspool
+	install -D -m 644 completion/_alertspool $(DESTDIR)$(DATADIR)/zsh/vendor-completions/_alertspool
 	cp -R $(wildcard README.md NEWS nginx-conf apache-conf examples) $(DESTDIR)$(DOCDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf || \
 	  install -D -m 644 examples/alertspool.conf $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf
@@ -153,6 +157,8 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/alertspool $(DESTDIR)$(CGIDIR)/alertspool.cgi
 	rm -f $(patsubst man/%,$(DESTDIR)$(MANDIR)/*/%,$(wildcard man/*))
 	rm -f $(patsubst systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard systemd/*))
+	rm -f $(DESTDIR)$(DATADIR)/bash-completion/completions/alertspool
+	rm -f $(DESTDIR)$(DATADIR)/zsh/vendor-completions/_alertspool
 	rm -rf $(DESTDIR)$(DOCDIR)
 
 # ---- the rest
