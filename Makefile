@@ -15,7 +15,7 @@ CGIDIR     := $(PREFIX)/lib/cgi-bin
 DATADIR    := $(PREFIX)/share
 MANDIR     := $(DATADIR)/man
 DOCDIR     := $(DATADIR)/doc/alertspool
-UNITDIR    := $(PREFIX)/lib/systemd/system
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 
 # ---- how to compile
 
@@ -163,10 +163,19 @@ uninstall:
 
 # ---- the rest
 
-.PHONY: dist clean
+.PHONY: dist deb clean
 dist:
 	@mkdir -p dist
 	git archive --prefix=alertspool-$(VERSION)/ -o dist/alertspool-$(VERSION).tar.gz HEAD
+
+# From what is committed, in a directory of its own; the package ends in dist/.
+deb:
+	@tools/deps build deb
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/alertspool dist
+	git archive HEAD | tar -x -C $(BUILD)/deb/alertspool
+	cd $(BUILD)/deb/alertspool && dpkg-buildpackage -b -uc -us
+	lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	cp $(BUILD)/deb/alertspool_*.deb dist/
 
 clean:
 	rm -rf $(BUILD) run dist
