@@ -168,13 +168,15 @@ dist:
 	@mkdir -p dist
 	git archive --prefix=alertspool-$(VERSION)/ -o dist/alertspool-$(VERSION).tar.gz HEAD
 
-# From what is committed, in a directory of its own; the package ends in dist/.
+# From what is committed, in a directory of its own; the package ends in dist/. Who uploads it somewhere names themselves
+# as its maintainer first.
+NOT_OURS := bogus-mail-host,bogus-mail-host-in-debian-changelog
 deb:
 	@tools/deps build deb
 	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/alertspool dist
 	git archive HEAD | tar -x -C $(BUILD)/deb/alertspool
 	cd $(BUILD)/deb/alertspool && dpkg-buildpackage -b -uc -us
-	lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	lintian --allow-root --fail-on error,warning --suppress-tags $(NOT_OURS) $(BUILD)/deb/*.changes
 	cp $(BUILD)/deb/alertspool_*.deb dist/
 
 clean:
