@@ -78,7 +78,7 @@ TEST(Receive, RefusesByTheHead) {
   add("no token", 403, "token", true, [](Request& r) { r.query_string = ""; });
   add("other method", 405, "method", false, [](Request& r) { r.method = "PUT"; });
   add("no method", 405, "method", false, [](Request& r) { r.method = ""; });
-  add("no length", 411, "length", true, [](Request& r) { r.content_length.reset(); });
+  add("no length", 411, "length", true, [](Request& r) { r.content_length.clear(); });
   add("empty length", 411, "length", true, [](Request& r) { r.content_length = ""; });
   add("bad length", 400, "length", true, [](Request& r) { r.content_length = "+3"; });
   add("too large", 413, "too-large", true, [](Request& r) { r.content_length = "2049"; });
@@ -91,6 +91,37 @@ TEST(Receive, RefusesByTheHead) {
     EXPECT_EQ(decision.refused->reason, c.reason) << c.what;
     EXPECT_EQ(decision.refused->allowed_address, c.allowed) << c.what;
     EXPECT_FALSE(decision.incoming.has_value()) << c.what;
+  }
+}
+
+TEST(Receive, TakesOnlyPlainDecimalNumbersAsContentLength) {
+  const struct {
+    const char* text;
+    int status;  ///< 200: read on
+    std::size_t length;
+  } cases[] = {
+      {"", 411, 0},
+      {"0", 200, 0},
+      {"757", 200, 757},
+      {"2048", 200, 2048},
+      {"2049", 413, 0},
+      {"9223372036854775808", 413, 0},
+      {"1000000000000000000000000000000", 400, 0},
+      {"-1", 400, 0},
+      {"+3", 400, 0},
+      {" 3", 400, 0},
+      {"3 ", 400, 0},
+      {"0x10", 400, 0},
+      {"3,3", 400, 0},
+      {"three", 400, 0},
+  };
+  for (const auto& c : cases) {
+    Request request = post();
+    request.content_length = c.text;
+    const Decision decision = receive_head(settings(), request);
+    EXPECT_EQ(decision.kind == Decision::Kind::read, c.status == 200) << "'" << c.text << "'";
+    EXPECT_EQ(decision.response.status, c.status) << "'" << c.text << "'";
+    EXPECT_EQ(decision.length, c.length) << "'" << c.text << "'";
   }
 }
 

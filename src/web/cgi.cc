@@ -20,16 +20,6 @@ namespace {
 
 constexpr milliseconds kQuiet{100};  // what an unwanted body may pause for before it counts as ended
 
-Request request_of(char** environment) {
-  Request request;
-  for (; *environment != nullptr; ++environment) {
-    const std::string_view entry(*environment);
-    const auto equals = entry.find('=');
-    if (equals != std::string_view::npos) set_parameter(request, entry.substr(0, equals), entry.substr(equals + 1));
-  }
-  return request;
-}
-
 /// Up to `size` bytes of standard input into `to`; 0 at its end, at the deadline and on an error.
 std::size_t read_some(char* to, std::size_t size, milliseconds wait) noexcept {
   pollfd input{STDIN_FILENO, POLLIN, 0};
@@ -62,62 +52,41 @@ void discard_body(const Clock& clock) noexcept {
   }
 }
 
-/// One request against the store. Throws StoreError.
-class Exchange {
-public:
-  Exchange(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock)
-      : settings_(settings), store_(store), refusals_(refusals), clock_(clock) {}
-
-  Response answer(char** environment) {
-    const Decision decision = decide(request_of(environment));
-    if (decision.refused) refused(*decision.refused);
-    switch (decision.kind) {
-      case Decision::Kind::answer:
-        return decision.response;
-      case Decision::Kind::probe:
-        store_.connect();
-        return answer_probe(true);
-      case Decision::Kind::read:
-      case Decision::Kind::store:
-        break;
-    }
-    const Put put = store_.put({&*decision.incoming, 1}).front();
-    stored_ = true;
-    log::Batch line;
-    log_accept(line, decision, put);
-    line.write();
-    return answer_stored(decision, put);
+Decision decide(const ReceiverSettings& settings, const Clock& clock, char** environment) {
+  Request request;
+  for (; *environment != nullptr; ++environment) set_parameter(request, *environment);
+  Decision decision = receive_head(settings, request);
+  if (decision.kind != Decision::Kind::read) {
+    discard_body(clock);
+    return decision;
   }
+  read_body(request, decision.length, clock);
+  return receive(settings, std::move(decision), std::move(request), clock.wall());
+}
 
-  bool stored() const noexcept { return stored_; }
-
-private:
-  Decision decide(Request request) {
-    Decision decision = receive_head(settings_, request);
-    if (decision.kind != Decision::Kind::read) {
-      discard_body(clock_);
-      return decision;
-    }
-    read_body(request, content_length(request, settings_.max_body).bytes, clock_);
-    return receive(settings_, std::move(decision), std::move(request), clock_.wall());
+/// A refusal that cannot be counted is logged, and answered all the same.
+void count(Store& store, const RefusalCount& refusal) {
+  try {
+    store.count_refusals({&refusal, 1});
+  } catch (const StoreError& error) {
+    log::error("spool", {{"failed", "counting a refusal"}, {"why", error.what()}});
   }
+}
 
-  /// A refusal that cannot be counted is logged, and answered all the same.
-  void refused(const Refused& refused) {
-    refusals_.refused(refused);
-    try {
-      store_.count_refusals({{count_of(refused, clock_.wall())}});
-    } catch (const StoreError& error) {
-      log::error("spool", {{"failed", "counting a refusal"}, {"why", error.what()}});
-    }
+/// Throws StoreError.
+Response act_on(const Decision& decision, Store& store, bool& stored) {
+  if (decision.kind == Decision::Kind::answer) return decision.response;
+  if (decision.kind == Decision::Kind::probe) {
+    store.connect();
+    return answer_probe(true);
   }
-
-  const ReceiverSettings& settings_;
-  Store& store_;
-  RefusalLog& refusals_;
-  const Clock& clock_;
-  bool stored_ = false;
-};
+  const Put put = store.put({&*decision.incoming, 1}).front();
+  stored = true;
+  log::Batch line;
+  log_accept(line, decision, put);
+  line.write();
+  return answer_stored(decision, put);
+}
 
 /// The web server sends the answer on when standard output ends; the descriptor stays taken.
 void answer_and_close(const Response& response) {
@@ -130,10 +99,15 @@ void answer_and_close(const Response& response) {
 
 bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
                char** environment) {
-  Exchange exchange(settings, store, refusals, clock);
+  bool stored = false;
   Response response{500, "internal error", ""};
   try {
-    response = exchange.answer(environment);
+    const Decision decision = decide(settings, clock, environment);
+    if (decision.refused) {
+      refusals.refused(*decision.refused);
+      count(store, count_of(*decision.refused, clock.wall()));
+    }
+    response = act_on(decision, store, stored);
   } catch (const StoreError& error) {
     log::error("not-stored", {{"why", error.what()}, {"next", "answered 503, the sender tries again"}});
     response = {503, "not stored, try again", "Retry-After: 5\r\n"};
@@ -141,7 +115,7 @@ bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refus
     log::error("request", {{"why", error.what()}, {"next", "answered 500"}});
   }
   answer_and_close(response);
-  return exchange.stored();
+  return stored;
 }
 
 }  // namespace alertspool

@@ -40,10 +40,12 @@ struct FastCgi::Impl {
   bool stop(SteadyTime until);
 
   // ---- one request
+  using Close = void (FastCgiConnections::*)(FastCgiConnection&);
   void serve(FastCgiConnection& connection);
   Decision decide(FastCgiConnection& connection, Request& request);
   void act_on(FastCgiConnection& connection, Decision decision);
   void park(FastCgiConnection& connection, Decision decision);
+  void answer(FastCgiConnection& connection, const Response& response, Close close);
   void stored(FastCgiConnection& connection, const PutResult& result) noexcept;
   void refused(const Refused& refused);
 
@@ -101,12 +103,11 @@ Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) 
   Decision decision = receive_head(*current, request);
   if (decision.kind != Decision::Kind::read) {
     // Where no body is announced, reading up to its end is cheap and keeps the connection.
-    const auto body = content_length(request, 0).kind;
-    if (body == ContentLength::Kind::missing || body == ContentLength::Kind::ok)
+    if (request.content_length.find_first_not_of('0') == std::string::npos)
       connection.codec.discard_body(current->max_body);
     return decision;
   }
-  connection.codec.read_body(request, content_length(request, current->max_body).bytes);
+  connection.codec.read_body(request, decision.length);
   return receive(*current, std::move(decision), std::move(request), clock.wall());
 }
 
@@ -119,11 +120,16 @@ void FastCgi::Impl::act_on(FastCgiConnection& connection, Decision decision) {
     if (!healthy) refused(not_stored(decision, why));
     decision.response = answer_probe(healthy);
   }
-  switch (connection.codec.answer(decision.response)) {
+  answer(connection, decision.response, &FastCgiConnections::close);
+}
+
+/// Writes the answer and gives the connection back.
+void FastCgi::Impl::answer(FastCgiConnection& connection, const Response& response, Close close) {
+  switch (connection.codec.answer(response)) {
     case FastCgiCodec::Next::keep:
       return connections.keep(connection);
     case FastCgiCodec::Next::close:
-      return connections.close(connection);
+      return (connections.*close)(connection);
     case FastCgiCodec::Next::linger:
       return connections.linger(connection);
   }
@@ -144,14 +150,7 @@ void FastCgi::Impl::stored(FastCgiConnection& connection, const PutResult& resul
       const std::lock_guard lock(accepts_mutex);
       log_accept(accepts, connection.decision, std::get<Put>(result));
     }
-    switch (connection.codec.answer(answer_stored(connection.decision, result))) {
-      case FastCgiCodec::Next::keep:
-        return connections.keep(connection);
-      case FastCgiCodec::Next::close:
-        return connections.close_later(connection);
-      case FastCgiCodec::Next::linger:
-        return connections.linger(connection);
-    }
+    answer(connection, answer_stored(connection.decision, result), &FastCgiConnections::close_later);
   } catch (const std::exception& error) {
     log::error("answer", {{"why", error.what()}, {"next", "connection closed, the sender tries again"}});
     connections.close_later(connection);

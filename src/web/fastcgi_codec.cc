@@ -1,15 +1,14 @@
 #include "web/fastcgi_codec.h"
 
+#include "base/fd.h"
+
 #include <fcgiapp.h>
 #include <fcntl.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <stdexcept>
-#include <system_error>
 
 namespace alertspool {
 
@@ -27,7 +26,7 @@ FastCgiCodec::FastCgiCodec(int fd) : request_(std::make_unique<FCGX_Request>()) 
   // Without a listening socket, FCGX_Accept_r fails after a bad request instead of accepting by itself.
   FCGX_InitRequest(request_.get(), -1, 0);
   request_->ipcFd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (request_->ipcFd < 0) throw std::system_error(errno, std::generic_category(), "duplicate of a connection");
+  if (request_->ipcFd < 0) fail_with_errno("duplicate of a connection");
 }
 
 FastCgiCodec::~FastCgiCodec() {
@@ -44,10 +43,7 @@ bool FastCgiCodec::read_head(Request& request) {
   // A head that was cut between two parameters passes for a whole one but for the error.
   if (FCGX_Accept_r(request_.get()) != 0 || FCGX_GetError(request_->in) != 0) return false;
   keep_asked_ = request_->keepConnection != 0;
-  for (char** entry = request_->envp; *entry != nullptr; ++entry) {
-    const char* equals = std::strchr(*entry, '=');
-    if (equals != nullptr) set_parameter(request, {*entry, static_cast<std::size_t>(equals - *entry)}, equals + 1);
-  }
+  for (char** entry = request_->envp; *entry != nullptr; ++entry) set_parameter(request, *entry);
   return true;
 }
 

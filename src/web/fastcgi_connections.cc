@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <exception>
-#include <system_error>
 #include <utility>
 
 namespace alertspool {
@@ -24,10 +23,6 @@ constexpr milliseconds kPauseAccepting{100};
 constexpr milliseconds kPauseLogged{60'000};
 constexpr int kAcceptsAtOnce = 64;
 constexpr int kDrainsAtOnce = 16;
-
-[[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
 
 void set_timeout(int fd, int option, milliseconds timeout) noexcept {
   const timeval value{timeout.count() / 1000, timeout.count() % 1000 * 1000};
@@ -51,7 +46,7 @@ FastCgiConnections::FastCgiConnections(Fd listener, const Clock& clock, std::fun
   epoll_event ending{EPOLLIN, {.ptr = &end_}};
   if (!epoll_ || !end_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, end_.get(), &ending) != 0 ||
       !arm_listener(EPOLL_CTL_ADD))
-    fail("epoll");
+    fail_with_errno("epoll");
 }
 
 FastCgiConnection* FastCgiConnections::wait(milliseconds patience) {
@@ -105,7 +100,7 @@ void FastCgiConnections::accept_some() {
       } else if (errno == EAGAIN) {
         break;
       } else if (errno != ECONNABORTED && errno != EINTR) {
-        fail("accept");
+        fail_with_errno("accept");
       }
     }
     arm_listener(EPOLL_CTL_MOD);

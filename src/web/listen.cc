@@ -7,11 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 
 namespace alertspool {
 
@@ -24,7 +22,7 @@ constexpr int kBacklog = 4096;
 }
 
 [[noreturn]] void fail_with_errno(const std::string& path, const std::string& what) {
-  fail(path, what + ": " + std::generic_category().message(errno));
+  alertspool::fail_with_errno("cannot listen on " + path + ": " + what);
 }
 
 sockaddr_un address_of(const std::string& path) {
@@ -37,11 +35,8 @@ sockaddr_un address_of(const std::string& path) {
 }
 
 gid_t gid_of(const std::string& path, const std::string& name) {
-  group entry{};
-  group* found = nullptr;
-  std::array<char, 65536> buffer;
-  if (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    fail(path, "listen-group: there is no group '" + name + "'");
+  const group* const found = getgrnam(name.c_str());
+  if (found == nullptr) fail(path, "listen-group: there is no group '" + name + "'");
   return found->gr_gid;
 }
 
@@ -69,19 +64,19 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
 }  // namespace
 
 bool is_listening_socket(int fd) noexcept {
-  int listening = 0;
-  int type = 0;
-  socklen_t size = sizeof listening;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) return false;
-  size = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+  const auto says = [fd](int option, int wanted) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
+  };
+  return says(SO_ACCEPTCONN, 1) && says(SO_TYPE, SOCK_STREAM);
 }
 
 Fd take_standard_input() {
   Fd taken(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
   const Fd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!taken || !null || dup2(null.get(), STDIN_FILENO) < 0)
-    throw std::system_error(errno, std::generic_category(), "cannot take the socket on standard input");
+    fail_with_errno("cannot take the socket on standard input");
   return taken;
 }
 

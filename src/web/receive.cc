@@ -4,7 +4,6 @@
 #include "alert/decode.h"
 #include "base/text.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace alertspool {
@@ -22,10 +21,9 @@ Decision forbid(const Verdict& verdict, bool allowed_address) {
   return refuse({403, "forbidden", ""}, {name_of(verdict.refusal), verdict.reason, verdict.address, allowed_address});
 }
 
-bool is_allowed(const Access& access, std::string_view remote_addr) {
-  const auto address = parse_address(remote_addr);
-  return address && std::any_of(access.allow.begin(), access.allow.end(),
-                                [&](const Prefix& prefix) { return prefix.contains(*address); });
+Decision refuse_method(const Request& request, std::string why) {
+  return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
+                {"method", std::move(why), request.remote_addr, false});
 }
 
 /// GET and HEAD come from the console's Test button, which drops the URL's parameters and whose address is outside the
@@ -33,14 +31,12 @@ bool is_allowed(const Access& access, std::string_view remote_addr) {
 Decision probe(const ReceiverSettings& settings, const Request& request) {
   const Query query = parse_query(request.query_string);
   if (!query.parameters.empty() || query.too_long)
-    return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
-                  {"method", request.method + " with parameters is no callback: the sender must POST",
-                   request.remote_addr, false});
+    return refuse_method(request, request.method + " with parameters is no callback: the sender must POST");
   if (query.has_token) {
-    const Verdict verdict = authorise_token(settings.access, query);
+    Verdict verdict = authorise_token(settings.access, query);
+    verdict.address = request.remote_addr;
     if (verdict.refusal != Refusal::none)
-      return refuse({403, "forbidden", ""}, {name_of(verdict.refusal), verdict.reason, request.remote_addr,
-                                             is_allowed(settings.access, request.remote_addr)});
+      return forbid(verdict, authorise(settings.access, request.remote_addr, query).refusal != Refusal::address);
   }
   Decision decision;
   decision.kind = Decision::Kind::probe;
@@ -48,26 +44,26 @@ Decision probe(const ReceiverSettings& settings, const Request& request) {
   return decision;
 }
 
-std::optional<Decision> check_length(const ReceiverSettings& settings, const Request& request,
-                                     const std::string& address) {
-  const std::string limit = "max-body is " + std::to_string(settings.max_body) + " bytes";
+/// What `read` goes on with, unless it is too long.
+Decision check_length(const ReceiverSettings& settings, const Request& request, const std::string& address) {
+  const auto limit = [&] { return "max-body is " + std::to_string(settings.max_body) + " bytes"; };
   if (request.query_string.size() > settings.max_body)
     return refuse({413, "query too large", ""},
-                  {"too-large", "query longer than a body may be: " + limit, address, true});
-  switch (content_length(request, settings.max_body).kind) {
-    case ContentLength::Kind::missing:
-      return refuse({411, "length required", ""},
-                    {"length", "no Content-Length: the web server must buffer request bodies", address, true});
-    case ContentLength::Kind::bad:
-      return refuse({400, "bad request: bad Content-Length", ""},
-                    {"length", "Content-Length is no number: " + *request.content_length, address, true});
-    case ContentLength::Kind::too_large:
-      return refuse({413, "body too large", ""},
-                    {"too-large", "Content-Length " + *request.content_length + ": " + limit, address, true});
-    case ContentLength::Kind::ok:
-      break;
-  }
-  return std::nullopt;
+                  {"too-large", "query longer than a body may be: " + limit(), address, true});
+  if (request.content_length.empty())
+    return refuse({411, "length required", ""},
+                  {"length", "no Content-Length: the web server must buffer request bodies", address, true});
+  const auto length = parse_number(request.content_length);
+  if (!length)
+    return refuse({400, "bad request: bad Content-Length", ""},
+                  {"length", "Content-Length is no number: " + request.content_length, address, true});
+  if (*length > settings.max_body)
+    return refuse({413, "body too large", ""},
+                  {"too-large", "Content-Length " + request.content_length + ": " + limit(), address, true});
+  Decision decision;
+  decision.kind = Decision::Kind::read;
+  decision.length = *length;
+  return decision;
 }
 
 /// The query as it came but for every `token`, however its name is written.
@@ -108,9 +104,7 @@ void fill(Incoming& incoming, const std::vector<Route>& routes, const Alert& ale
 
 Decision receive_head(const ReceiverSettings& settings, const Request& request) {
   if (request.method == "GET" || request.method == "HEAD") return probe(settings, request);
-  if (request.method != "POST")
-    return refuse({405, "method not allowed", "Allow: POST, GET, HEAD\r\n"},
-                  {"method", "method '" + request.method + "': callbacks are POSTed", request.remote_addr, false});
+  if (request.method != "POST") return refuse_method(request, "method '" + request.method + "': callbacks are POSTed");
   if (request.remote_addr_count != 1)
     return refuse({403, "forbidden", ""},
                   {"address",
@@ -120,9 +114,8 @@ Decision receive_head(const ReceiverSettings& settings, const Request& request) 
   Query query = parse_query(request.query_string);
   const Verdict verdict = authorise(settings.access, request.remote_addr, query);
   if (verdict.refusal != Refusal::none) return forbid(verdict, verdict.refusal != Refusal::address);
-  if (auto refused = check_length(settings, request, verdict.address)) return *std::move(refused);
-  Decision decision;
-  decision.kind = Decision::Kind::read;
+  Decision decision = check_length(settings, request, verdict.address);
+  if (decision.refused) return decision;
   decision.url = std::move(query.parameters);
   decision.address = verdict.address;
   decision.token = verdict.token;

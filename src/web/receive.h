@@ -44,10 +44,11 @@ struct Decision {
   Response response;
   std::optional<Refused> refused;  ///< also beside `store`: an undecodable body of an allowed sender is kept
   std::optional<Incoming> incoming;
-  Fields url;           ///< of `read`: the URL's parameters without the token
-  std::string address;  ///< for the log, as are these:
-  std::string token;    ///< its name
-  std::string account;  ///< userId
+  std::size_t length = 0;  ///< of `read`: of the body, as announced
+  Fields url;              ///< of `read`: the URL's parameters without the token
+  std::string address;     ///< for the log, as are these:
+  std::string token;       ///< its name
+  std::string account;     ///< userId
   std::string alarm;
 };
 

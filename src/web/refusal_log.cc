@@ -2,12 +2,6 @@
 
 #include "base/log.h"
 
-#include <list>
-#include <map>
-#include <mutex>
-#include <string>
-#include <utility>
-
 namespace alertspool {
 
 namespace {
@@ -15,79 +9,56 @@ namespace {
 constexpr std::chrono::minutes kSilence{1};
 constexpr std::size_t kMostPairs = 1000;
 
-struct Entry {
-  Refused last;
-  SteadyTime written;
-  std::uint64_t left_out = 0;
-};
-
-void write(const Entry& entry) {
-  const auto level = entry.last.reason == "undecodable" ? log::Level::error : log::Level::warning;
-  log::write(level, "refuse",
-             {{"reason", entry.last.reason},
-              {"addr", entry.last.address},
-              {"detail", entry.last.detail},
-              {"left_out", std::to_string(entry.left_out)}});
-}
-
 }  // namespace
 
-struct RefusalLog::Impl {
-  using Entries = std::list<Entry>;
+void RefusalLog::Entry::write() const {
+  log::write(last.reason == "undecodable" ? log::Level::error : log::Level::warning, "refuse",
+             {{"reason", last.reason},
+              {"addr", last.address},
+              {"detail", last.detail},
+              {"left_out", std::to_string(left_out)}});
+}
 
-  explicit Impl(const Clock& c) : clock(c) {}
+/// A line now, and silence for a minute: the newest written is the last of the list.
+void RefusalLog::speak(Entries::iterator entry, SteadyTime now) {
+  entry->write();
+  entry->left_out = 0;
+  entry->written = now;
+  entries_.splice(entries_.end(), entries_, entry);
+}
 
-  /// A line now, and silence for a minute: the newest written is the last of the list.
-  void speak(Entries::iterator entry, SteadyTime now) {
-    write(*entry);
-    entry->left_out = 0;
-    entry->written = now;
-    entries.splice(entries.end(), entries, entry);
-  }
-
-  /// What was left out is told before it is forgotten.
-  void forget_oldest() {
-    const Entry& oldest = entries.front();
-    if (oldest.left_out > 0) write(oldest);
-    by_pair.erase({oldest.last.reason, oldest.last.address});
-    entries.pop_front();
-  }
-
-  const Clock& clock;
-  std::mutex mutex;
-  Entries entries;  ///< the one whose line is oldest comes first
-  std::map<std::pair<std::string, std::string>, Entries::iterator> by_pair;
-};
-
-RefusalLog::RefusalLog(const Clock& clock) : impl_(std::make_unique<Impl>(clock)) {}
-RefusalLog::~RefusalLog() = default;
+/// What was left out is told before it is forgotten.
+void RefusalLog::forget_oldest() {
+  const Entry& oldest = entries_.front();
+  if (oldest.left_out > 0) oldest.write();
+  by_pair_.erase({oldest.last.reason, oldest.last.address});
+  entries_.pop_front();
+}
 
 void RefusalLog::refused(const Refused& refused) {
-  const std::lock_guard lock(impl_->mutex);
-  const SteadyTime now = impl_->clock.steady();
-  const auto [at, is_new] = impl_->by_pair.try_emplace({refused.reason, refused.address}, impl_->entries.end());
-  if (is_new) at->second = impl_->entries.insert(impl_->entries.end(), Entry{refused, now});
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.steady();
+  const auto [at, is_new] = by_pair_.try_emplace({refused.reason, refused.address}, entries_.end());
+  if (is_new) at->second = entries_.insert(entries_.end(), Entry{refused, now});
   Entry& entry = *at->second;
   entry.last = refused;
-  if (is_new || now - entry.written >= kSilence) {
-    impl_->speak(at->second, now);
-  } else {
+  if (is_new || now - entry.written >= kSilence)
+    speak(at->second, now);
+  else
     ++entry.left_out;
-  }
-  if (impl_->entries.size() > kMostPairs) impl_->forget_oldest();
+  if (entries_.size() > kMostPairs) forget_oldest();
 }
 
 void RefusalLog::flush(bool all) {
-  const std::lock_guard lock(impl_->mutex);
-  const SteadyTime now = impl_->clock.steady();
-  for (auto count = impl_->entries.size(); count > 0; --count) {
-    const Entry& oldest = impl_->entries.front();
+  const std::lock_guard lock(mutex_);
+  const SteadyTime now = clock_.steady();
+  for (auto count = entries_.size(); count > 0; --count) {
+    const Entry& oldest = entries_.front();
     if (!all && now - oldest.written < kSilence) return;
-    if (oldest.left_out > 0) {
-      impl_->speak(impl_->entries.begin(), now);
-    } else {
-      impl_->forget_oldest();
-    }
+    if (oldest.left_out > 0)
+      speak(entries_.begin(), now);
+    else
+      forget_oldest();
   }
 }
 

@@ -7,22 +7,40 @@
 #include "base/time.h"
 #include "web/receive.h"
 
-#include <memory>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
 
 namespace alertspool {
 
 class RefusalLog {
 public:
-  explicit RefusalLog(const Clock& clock);
-  ~RefusalLog();
+  explicit RefusalLog(const Clock& clock) : clock_(clock) {}
 
   void refused(const Refused& refused);
   /// Writes the counts left out that are older than a minute; all of them with `all` (at the end).
   void flush(bool all);
 
 private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Entry {
+    Refused last;
+    SteadyTime written;
+    std::uint64_t left_out = 0;
+
+    void write() const;
+  };
+  using Entries = std::list<Entry>;
+
+  void speak(Entries::iterator entry, SteadyTime now);
+  void forget_oldest();
+
+  const Clock& clock_;
+  std::mutex mutex_;
+  Entries entries_;  ///< the one whose line is oldest comes first
+  std::map<std::pair<std::string, std::string>, Entries::iterator> by_pair_;
 };
 
 }  // namespace alertspool

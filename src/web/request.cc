@@ -1,64 +1,51 @@
 #include "web/request.h"
 
-#include "base/text.h"
+#include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace alertspool {
 
 namespace {
 
-const char* phrase(int status) noexcept {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 405:
-      return "Method Not Allowed";
-    case 411:
-      return "Length Required";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Internal Server Error";
-  }
-}
+/// RFC 9110, section 15. The last stands for all others.
+constexpr std::pair<int, const char*> kPhrases[] = {
+    {200, "OK"},
+    {400, "Bad Request"},
+    {403, "Forbidden"},
+    {405, "Method Not Allowed"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {503, "Service Unavailable"},
+    {500, "Internal Server Error"},
+};
+
+constexpr std::pair<std::string_view, std::string Request::*> kParameters[] = {
+    {"REMOTE_ADDR", &Request::remote_addr},       {"REQUEST_METHOD", &Request::method},
+    {"QUERY_STRING", &Request::query_string},     {"CONTENT_TYPE", &Request::content_type},
+    {"CONTENT_LENGTH", &Request::content_length},
+};
 
 }  // namespace
 
-ContentLength content_length(const Request& request, std::size_t max_body) noexcept {
-  if (!request.content_length || request.content_length->empty()) return {ContentLength::Kind::missing, 0};
-  const auto number = parse_number(*request.content_length);
-  if (!number) return {ContentLength::Kind::bad, 0};
-  if (*number > max_body) return {ContentLength::Kind::too_large, 0};
-  return {ContentLength::Kind::ok, static_cast<std::size_t>(*number)};
-}
-
 std::string Response::text() const {
+  const auto* const phrase = std::find_if(std::begin(kPhrases), std::end(kPhrases) - 1,
+                                          [this](const auto& known) { return known.first == status; });
   std::string text =
-      "Status: " + std::to_string(status) + ' ' + phrase(status) +
+      "Status: " + std::to_string(status) + ' ' + phrase->second +
       "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " + std::to_string(body.size() + 1) + "\r\n" +
       headers + "\r\n";
   return text += body + '\n';
 }
 
-void set_parameter(Request& request, std::string_view name, std::string_view value) {
-  if (name == "REMOTE_ADDR") {
-    if (request.remote_addr_count++ == 0) request.remote_addr = value;
-  } else if (name == "REQUEST_METHOD") {
-    if (request.method.empty()) request.method = value;
-  } else if (name == "QUERY_STRING") {
-    if (request.query_string.empty()) request.query_string = value;
-  } else if (name == "CONTENT_TYPE") {
-    if (request.content_type.empty()) request.content_type = value;
-  } else if (name == "CONTENT_LENGTH") {
-    if (!request.content_length) request.content_length = value;
-  }
+void set_parameter(Request& request, std::string_view entry) {
+  const auto equals = entry.find('=');
+  if (equals == entry.npos) return;
+  const auto name = entry.substr(0, equals);
+  if (name == "REMOTE_ADDR") ++request.remote_addr_count;
+  for (const auto& [known, member] : kParameters)
+    if (name == known && (request.*member).empty()) request.*member = entry.substr(equals + 1);
 }
 
 }  // namespace alertspool

@@ -2,11 +2,8 @@
 
 #pragma once
 
-#include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace alertspool {
 
@@ -16,18 +13,10 @@ struct Request {
   int remote_addr_count = 0;  ///< how often the web server said REMOTE_ADDR: anything but 1 is refused
   std::string query_string;
   std::string content_type;
-  std::optional<std::string> content_length;  ///< as it came
+  std::string content_length;  ///< as it came
   std::string body;
   bool whole = true;  ///< false: cut short, aborted, or longer than announced
 };
-
-/// The body's length: a plain decimal number. nullopt: missing, empty, or no number (`bad` says which).
-struct ContentLength {
-  enum class Kind { ok, missing, bad, too_large };
-  Kind kind = Kind::ok;
-  std::size_t bytes = 0;
-};
-ContentLength content_length(const Request& request, std::size_t max_body) noexcept;
 
 struct Response {
   int status = 200;
@@ -38,7 +27,8 @@ struct Response {
   std::string text() const;
 };
 
-/// `NAME=value` of FastCGI parameters or environ into a request; names that do not matter are ignored.
-void set_parameter(Request& request, std::string_view name, std::string_view value);
+/// `NAME=value` of FastCGI parameters or environ into a request: the first of a name counts, names that do not matter
+/// are ignored.
+void set_parameter(Request& request, std::string_view entry);
 
 }  // namespace alertspool
