@@ -65,13 +65,6 @@ bool is_wide_control(char32_t code) noexcept {
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/// -1: no hex digit.
-int hex_value(char digit) noexcept {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  const int letter = digit | 0x20;
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /// Edits are one character more, less or other, and two neighbours exchanged (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
@@ -170,9 +163,9 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::optional<char> hex_byte(std::string_view digits) noexcept {
-  if (digits.size() != 2) return std::nullopt;
-  const int byte = hex_value(digits[0]) << 4 | hex_value(digits[1]);
-  return byte < 0 ? std::nullopt : std::optional(static_cast<char>(byte));
+  unsigned char byte = 0;
+  const auto* const end = std::from_chars(digits.begin(), digits.end(), byte, 16).ptr;
+  return digits.size() == 2 && end == digits.end() ? std::optional(static_cast<char>(byte)) : std::nullopt;
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
