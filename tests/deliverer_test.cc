@@ -70,7 +70,6 @@ public:
       at = over ? running_.erase(at) : std::next(at);
     }
   }
-  std::vector<Ended> take_ended() override { return std::exchange(ended_, {}); }
   void terminate(SteadyTime now) override {
     for (auto& [id, running] : running_) {
       running.outcome = {Kind::later, "signal 15 (Terminated)", "", {}};
@@ -89,7 +88,6 @@ private:
   FakeClock& clock_;
   std::string name_;
   std::map<std::int64_t, Running> running_;
-  std::vector<Ended> ended_;
 };
 
 /// The store's: it really waits for locks.

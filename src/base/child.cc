@@ -87,169 +87,126 @@ std::string Ending::text() const {
   return std::string("cannot start: ") + strerror(code);
 }
 
-struct Child::State {
-  enum class Phase { running, terminating, killed, draining, done };
+Child::Child(const Command& command, SteadyTime now)
+    : unwritten_(command.input), output_cap_(command.output_cap), started_(now) {
+  ending_.timeout = command.timeout;
+  if (command.timeout > milliseconds::zero()) deadline_ = now + command.timeout;
+  try {
+    start(command);
+    write_input();
+  } catch (const std::system_error& e) {
+    ending_.code = e.code().value();
+  }
+}
 
-  Phase phase = Phase::done;
-  pid_t pid = 0;
-  Fd process;  // a pidfd: readable when the process has ended
-  Fd input;
-  Fd output;
-  std::string unwritten;
-  std::size_t written = 0;
-  std::size_t output_cap = 0;
-  SteadyTime started;
-  SteadyTime deadline = SteadyTime::max();  // of this phase
-  bool timed_out = false;
-  Ending ending;
-
-  ~State() { reap(); }
-  void start(const Command& command);
-  void write_input() noexcept;
-  void read_output();
-  bool has_ended(SteadyTime now);
-  void signal_group(int signal) const noexcept;
-  void escalate(SteadyTime now) noexcept;
-  void reap() noexcept;
-};
-
-void Child::State::start(const Command& command) {
+void Child::start(const Command& command) {
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   set_nonblocking(in.write.get(), true);
   set_nonblocking(out.read.get(), true);
   known_pids().reserve(known_pids().size() + 1);
-  pid = spawn(command.argv.at(0).c_str(), command.argv, pointers(command.environment).data(),
-              {in.read.get(), out.write.get(), out.write.get()}, POSIX_SPAWN_SETPGROUP, "/");
-  known_pids().push_back(pid);
-  phase = Phase::running;
-  process = Fd(pidfd_open(pid, 0));
-  if (!process) fail_with_errno("cannot watch " + command.argv[0]);
-  input = std::move(in.write);
-  output = std::move(out.read);
+  pid_ = spawn(command.argv.at(0).c_str(), command.argv, pointers(command.environment).data(),
+               {in.read.get(), out.write.get(), out.write.get()}, POSIX_SPAWN_SETPGROUP, "/");
+  known_pids().push_back(pid_);
+  phase_ = Phase::running;
+  process_ = Fd(pidfd_open(pid_, 0));
+  if (!process_) {
+    ending_.code = errno;
+    return reap();
+  }
+  input_ = std::move(in.write);
+  output_ = std::move(out.read);
 }
 
-void Child::State::write_input() noexcept {
-  if (!input) return;
-  const ssize_t count = write(input.get(), unwritten.data() + written, unwritten.size() - written);
-  if (count > 0) written += static_cast<std::size_t>(count);
+void Child::write_input() noexcept {
+  if (!input_) return;
+  const ssize_t count = write(input_.get(), unwritten_.data() + written_, unwritten_.size() - written_);
+  if (count > 0) written_ += static_cast<std::size_t>(count);
   // EPIPE: a command need not read its input.
-  if (written == unwritten.size() || (count < 0 && errno != EAGAIN && errno != EINTR)) input.reset();
+  if (written_ == unwritten_.size() || (count < 0 && errno != EAGAIN && errno != EINTR)) input_.reset();
 }
 
-void Child::State::read_output() {
+void Child::read_output() {
   std::array<char, 65536> buffer;  // all that a pipe holds
-  for (int reads = 0; output && reads < kReadsAtOnce; ++reads) {
-    const ssize_t count = read(output.get(), buffer.data(), buffer.size());
+  for (int reads = 0; output_ && reads < kReadsAtOnce; ++reads) {
+    const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (count <= 0) return output.reset();
-    const std::size_t room = output_cap - ending.output.size();
-    ending.output.append(buffer.data(), std::min(room, static_cast<std::size_t>(count)));
+    if (count <= 0) return output_.reset();
+    const std::size_t room = output_cap_ - ending_.output.size();
+    ending_.output.append(buffer.data(), std::min(room, static_cast<std::size_t>(count)));
   }
 }
 
 /// Only looks (WNOWAIT): as long as the zombie is there, its number names this process group and no other.
-bool Child::State::has_ended(SteadyTime now) {
+bool Child::has_ended(SteadyTime now) {
   siginfo_t info{};
-  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return false;
-  ending.kind = info.si_code == CLD_EXITED ? Ending::Kind::exited : Ending::Kind::signalled;
-  if (timed_out) ending.kind = Ending::Kind::timed_out;
-  ending.code = info.si_status;
-  ending.duration = std::chrono::duration_cast<milliseconds>(now - started);
+  if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return false;
+  ending_.kind = info.si_code == CLD_EXITED ? Ending::Kind::exited : Ending::Kind::signalled;
+  if (timed_out_) ending_.kind = Ending::Kind::timed_out;
+  ending_.code = info.si_status;
+  ending_.duration = std::chrono::duration_cast<milliseconds>(now - started_);
   return true;
 }
 
-void Child::State::signal_group(int signal) const noexcept {
-  kill(-pid, signal);
-  if (signal == SIGKILL) kill(pid, signal);  // it may have left its group
+void Child::signal_group(int signal) const noexcept {
+  kill(-pid_, signal);
+  if (signal == SIGKILL) kill(pid_, signal);  // it may have left its group
 }
 
-void Child::State::escalate(SteadyTime now) noexcept {
-  if (phase == Phase::running) {
-    phase = Phase::terminating;
-    deadline = now + kGrace;
+void Child::escalate(SteadyTime now) noexcept {
+  if (phase_ == Phase::running) {
+    phase_ = Phase::terminating;
+    deadline_ = now + kGrace;
     signal_group(SIGTERM);
     signal_group(SIGCONT);  // a stopped process takes TERM only when it goes on
   } else {
-    phase = Phase::killed;
-    deadline = SteadyTime::max();
+    phase_ = Phase::killed;
+    deadline_ = SteadyTime::max();
     signal_group(SIGKILL);
   }
 }
 
 /// The end of everything that this child still has.
-void Child::State::reap() noexcept {
-  if (phase == Phase::done) return;
+void Child::reap() noexcept {
+  if (phase_ == Phase::done) return;
   signal_group(SIGKILL);
-  while (waitid(P_PID, static_cast<id_t>(pid), nullptr, WEXITED) != 0 && errno == EINTR) continue;
-  std::erase(known_pids(), pid);
-  phase = Phase::done;
-  process.reset();
-  input.reset();
-  output.reset();
-}
-
-Child::Child(const Command& command, SteadyTime now) : state_(std::make_unique<State>()) {
-  State& s = *state_;
-  s.started = now;
-  s.unwritten = command.input;
-  s.output_cap = command.output_cap;
-  s.ending.timeout = command.timeout;
-  if (command.timeout > milliseconds::zero()) s.deadline = now + command.timeout;
-  try {
-    s.start(command);
-    s.write_input();
-  } catch (const std::system_error& e) {
-    s.ending.code = e.code().value();
-    s.reap();
-  }
-}
-
-Child::Child(Child&&) noexcept = default;
-Child& Child::operator=(Child&&) noexcept = default;
-Child::~Child() = default;
-
-bool Child::done() const noexcept {
-  return state_->phase == State::Phase::done;
-}
-const Ending& Child::ending() const noexcept {
-  return state_->ending;
-}
-pid_t Child::pid() const noexcept {
-  return state_->pid;
+  while (waitid(P_PID, static_cast<id_t>(pid_), nullptr, WEXITED) != 0 && errno == EINTR) continue;
+  std::erase(known_pids(), pid_);
+  phase_ = Phase::done;
+  process_.reset();
+  input_.reset();
+  output_.reset();
 }
 
 void Child::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
-  const State& s = *state_;
   if (done()) return;
-  until = std::min(until, s.deadline);
-  if (s.phase != State::Phase::draining) fds.push_back({s.process.get(), POLLIN, 0});
-  if (s.output) fds.push_back({s.output.get(), POLLIN, 0});
-  if (s.input) fds.push_back({s.input.get(), POLLOUT, 0});
+  until = std::min(until, deadline_);
+  if (phase_ != Phase::draining) fds.push_back({process_.get(), POLLIN, 0});
+  if (output_) fds.push_back({output_.get(), POLLIN, 0});
+  if (input_) fds.push_back({input_.get(), POLLOUT, 0});
 }
 
 void Child::proceed(SteadyTime now) {
-  State& s = *state_;
   if (done()) return;
-  s.write_input();
+  write_input();
   // Looked at before reading: what it wrote before its end is then in the pipe.
-  if (s.phase != State::Phase::draining && s.has_ended(now)) {
-    s.phase = State::Phase::draining;
-    s.deadline = now + kDrain;
-    s.input.reset();
+  if (phase_ != Phase::draining && has_ended(now)) {
+    phase_ = Phase::draining;
+    deadline_ = now + kDrain;
+    input_.reset();
   }
-  s.read_output();
-  const bool draining = s.phase == State::Phase::draining;
-  if (draining && (!s.output || now >= s.deadline)) {
-    s.reap();
-  } else if (!draining && now >= s.deadline) {
-    s.timed_out = s.timed_out || s.phase == State::Phase::running;
-    s.escalate(now);
+  read_output();
+  const bool draining = phase_ == Phase::draining;
+  if (draining && (!output_ || now >= deadline_)) {
+    reap();
+  } else if (!draining && now >= deadline_) {
+    timed_out_ = timed_out_ || phase_ == Phase::running;
+    escalate(now);
   }
 }
 
 void Child::terminate(SteadyTime now) noexcept {
-  if (!done() && state_->phase != State::Phase::draining) state_->escalate(now);
+  if (!done() && phase_ != Phase::draining) escalate(now);
 }
 
 void reap_strangers() noexcept {

@@ -13,7 +13,6 @@
 #include <poll.h>
 #include <sys/types.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,14 +43,14 @@ class Child {
 public:
   /// Starts it. Never throws for what the command is: a command that cannot be started is a Child that is done.
   Child(const Command& command, SteadyTime now);
-  Child(Child&&) noexcept;
-  Child& operator=(Child&&) noexcept;
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
   /// Kills the process group and waits when it is not done.
-  ~Child();
+  ~Child() { reap(); }
 
-  bool done() const noexcept;
+  bool done() const noexcept { return phase_ == Phase::done; }
   /// REQUIRES: done().
-  const Ending& ending() const noexcept;
+  const Ending& ending() const noexcept { return ending_; }
 
   /// Adds what to poll for, and says until when at the latest.
   void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const;
@@ -60,11 +59,31 @@ public:
   /// Ends it early: TERM to the group now, KILL 5 s later (at once the second time).
   void terminate(SteadyTime now) noexcept;
 
-  pid_t pid() const noexcept;
+  pid_t pid() const noexcept { return pid_; }
 
 private:
-  struct State;
-  std::unique_ptr<State> state_;
+  enum class Phase { running, terminating, killed, draining, done };
+
+  void start(const Command& command);
+  void write_input() noexcept;
+  void read_output();
+  bool has_ended(SteadyTime now);
+  void signal_group(int signal) const noexcept;
+  void escalate(SteadyTime now) noexcept;
+  void reap() noexcept;
+
+  Phase phase_ = Phase::done;
+  pid_t pid_ = 0;
+  Fd process_;  ///< a pidfd: readable when the process has ended
+  Fd input_;
+  Fd output_;
+  std::string unwritten_;
+  std::size_t written_ = 0;
+  std::size_t output_cap_;
+  SteadyTime started_;
+  SteadyTime deadline_ = SteadyTime::max();  ///< of this phase
+  bool timed_out_ = false;
+  Ending ending_;
 };
 
 /// Reaps ended processes that are no Child's: grandchildren that left their group (setsid) come to a process that is a

@@ -2,15 +2,13 @@
 
 #pragma once
 
-#include "alert/alert.h"
 #include "alert/json.h"
-#include "alert/retry.h"
 #include "base/time.h"
 
 #include <poll.h>
 
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace alertspool {
@@ -49,9 +47,12 @@ public:
   virtual void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const = 0;
   virtual void proceed(SteadyTime now) = 0;
   /// All that ended since the last call.
-  virtual std::vector<Ended> take_ended() = 0;
+  std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
   /// Ends what runs: TERM now, KILL after the grace of 5 s, or at the second call.
   virtual void terminate(SteadyTime now) = 0;
+
+protected:
+  std::vector<Ended> ended_;
 };
 
 }  // namespace alertspool

@@ -44,14 +44,11 @@ void CommandAction::start(Task task, SteadyTime now) {
   command.environment = environment(task.view.stored, task.attempt, task.view.alert, base_environment_);
   command.input = input_of(task);
   command.timeout = config_.timeout;
-  Child child(command, now);
-  if (!child.done()) {
-    running_.push_back({task.alert_id, std::move(child)});
-    return;
-  }
+  const Child& child = running_.emplace_back(task.alert_id, command, now).child;
+  if (!child.done()) return;
   // Only E2BIG is this alert's own trouble.
   if (child.ending().code != E2BIG) paused_until_ = now + kPause;
-  ended_.push_back({task.alert_id, outcome_of(child.ending(), config_.retry)});
+  remove_ended();
 }
 
 void CommandAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
@@ -61,15 +58,16 @@ void CommandAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const 
 
 void CommandAction::proceed(SteadyTime now) {
   if (now >= paused_until_) paused_until_ = SteadyTime::min();
-  for (Running& running : running_) {
-    running.child.proceed(now);
-    if (running.child.done()) ended_.push_back({running.alert_id, outcome_of(running.child.ending(), config_.retry)});
-  }
-  std::erase_if(running_, [](const Running& running) { return running.child.done(); });
+  for (Running& running : running_) running.child.proceed(now);
+  remove_ended();
 }
 
-std::vector<Ended> CommandAction::take_ended() {
-  return std::exchange(ended_, {});
+void CommandAction::remove_ended() {
+  std::erase_if(running_, [this](const Running& running) {
+    const bool done = running.child.done();
+    if (done) ended_.push_back({running.alert_id, outcome_of(running.child.ending(), config_.retry)});
+    return done;
+  });
 }
 
 void CommandAction::terminate(SteadyTime now) {

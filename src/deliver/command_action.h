@@ -6,6 +6,8 @@
 #include "deliver/action.h"
 #include "deliver/action_config.h"
 
+#include <list>
+
 namespace alertspool {
 
 /// What an exit means: 0 delivered, a code of give-up-exit failed, everything else later.
@@ -20,19 +22,21 @@ public:
   void start(Task task, SteadyTime now) override;
   void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const override;
   void proceed(SteadyTime now) override;
-  std::vector<Ended> take_ended() override;
   void terminate(SteadyTime now) override;
 
 private:
   struct Running {
+    Running(std::int64_t id, const Command& command, SteadyTime now) : alert_id(id), child(command, now) {}
+
     std::int64_t alert_id;
     Child child;
   };
 
+  void remove_ended();
+
   ActionConfig config_;
   std::vector<std::string> base_environment_;
-  std::vector<Running> running_;
-  std::vector<Ended> ended_;
+  std::list<Running> running_;
   SteadyTime paused_until_ = SteadyTime::min();  // min: not paused
 };
 

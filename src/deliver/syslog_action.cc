@@ -90,10 +90,6 @@ void SyslogAction::proceed(SteadyTime now) {
   blocked_.reset();
 }
 
-std::vector<Ended> SyslogAction::take_ended() {
-  return std::exchange(ended_, {});
-}
-
 void SyslogAction::terminate(SteadyTime now) {
   if (blocked_) blocked_->until = now;
 }

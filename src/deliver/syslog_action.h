@@ -23,7 +23,6 @@ public:
   void start(Task task, SteadyTime now) override;
   void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const override;
   void proceed(SteadyTime now) override;
-  std::vector<Ended> take_ended() override;
   void terminate(SteadyTime now) override;
 
 private:
@@ -46,7 +45,6 @@ private:
   sockaddr_un address_;
   Fd socket_;
   std::optional<Blocked> blocked_;
-  std::vector<Ended> ended_;
   SteadyTime now_ = SteadyTime::min();
   SteadyTime paused_until_ = SteadyTime::min();
 };
