@@ -37,218 +37,165 @@ int poll_timeout(SteadyTime now, SteadyTime until) {
 
 }  // namespace
 
-struct Deliverer::Impl {
-  void run(bool once);
-
-  std::vector<Worker> make_workers(const DelivererSettings& of) const;
-  template <typename Predicate>
-  bool any(Predicate predicate) const {
-    return std::any_of(workers.begin(), workers.end(), predicate);
-  }
-
-  SteadyTime next_visit() const;
-  void visit_store(SteadyTime now);
-  void keep_lease(SteadyTime now);
-  void announce(SteadyTime now);
-  void claim(Worker& worker);
-  void plan_look(SteadyTime now);
-  void purge(SteadyTime now);
-
-  void wait();
-  void look();
-  void heed_signal();
-  void reload();
-  void stop();
-  bool stopping() const noexcept { return stop_by != SteadyTime::max(); }
-  bool busy() const {
-    return any([](const Worker& worker) { return !worker.idle(); });
-  }
-  bool finished(bool once) const;
-
-  Store& store;
-  const Clock& clock;
-  DelivererSettings settings;
-  Events events;
-  MakeAction make_action;
-  ProcessInfo process{};
-  Lease lease{};
-  std::vector<Worker> workers{};  // those that are retired among them
-  Results results{};              // marks that are not in the store yet
-  std::string trouble{};          // with the store
-  SteadyTime stop_by = SteadyTime::max();
-  SteadyTime earliest_visit{};
-  SteadyTime leased{};  // all that is claimed is leased from then on at least
-  SteadyTime next_look{};
-  SteadyTime next_announce{};
-  SteadyTime next_purge{};
-};
-
 Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events,
                      MakeAction make_action)
-    : impl_(new Impl{store, clock, std::move(settings), std::move(events), std::move(make_action)}) {
-  ProcessInfo& process = impl_->process;
-  process = {"deliverer", impl_->settings.host, getpid(), clock.wall(), names_of(impl_->settings.actions), ""};
-  impl_->lease.host = process.host;
-  impl_->lease.owner = process.host + '-' + std::to_string(process.pid) + '-' + to_rfc3339(process.started);
-  impl_->workers = impl_->make_workers(impl_->settings);
+    : store_(store),
+      clock_(clock),
+      settings_(std::move(settings)),
+      events_(std::move(events)),
+      make_action_(std::move(make_action)) {
+  process_ = {"deliverer", settings_.host, getpid(), clock_.wall(), names_of(settings_.actions), ""};
+  lease_.host = process_.host;
+  lease_.owner = process_.host + '-' + std::to_string(process_.pid) + '-' + to_rfc3339(process_.started);
+  workers_ = make_workers(settings_);
 }
-
-Deliverer::~Deliverer() = default;
 
 void Deliverer::run(bool once) {
-  impl_->run(once);
-}
-
-void Deliverer::Impl::run(bool once) {
   while (true) {
-    if (clock.steady() >= next_visit()) visit_store(clock.steady());
-    for (Worker& worker : workers) worker.advance(clock, results);
-    results.lines.write();
+    if (clock_.steady() >= next_visit()) visit_store(clock_.steady());
+    for (Worker& worker : workers_) worker.advance(clock_, results_);
+    results_.lines.write();
     if (finished(once)) break;
     wait();
   }
-  store.leave(process);
+  store_.leave(process_);
 }
 
-std::vector<Worker> Deliverer::Impl::make_workers(const DelivererSettings& of) const {
+std::vector<Worker> Deliverer::make_workers(const DelivererSettings& of) const {
   std::vector<Worker> made;
-  for (const ActionConfig& config : of.actions) made.emplace_back(config, make_action(config), of.host);
+  for (const ActionConfig& config : of.actions) made.emplace_back(config, make_action_(config), of.host);
   return made;
 }
 
 /// At once for an action that has nothing to do, at the next portion for what can wait, else when time has come.
-SteadyTime Deliverer::Impl::next_visit() const {
-  if (!trouble.empty()) return earliest_visit;
-  if (results.marks.size() >= kManyMarks || any([](const Worker& worker) { return worker.hungry(); }))
+SteadyTime Deliverer::next_visit() const {
+  if (!trouble_.empty()) return earliest_visit_;
+  if (results_.marks.size() >= kManyMarks || any([](const Worker& worker) { return worker.hungry(); }))
     return SteadyTime::min();
-  if (!results.marks.empty() || any([](const Worker& worker) { return worker.wanted() > 0; })) return earliest_visit;
-  const SteadyTime renewal = busy() ? leased + lease.length / 3 : SteadyTime::max();
-  return std::max(earliest_visit, std::min({next_look, next_announce, next_purge, renewal}));
+  if (!results_.marks.empty() || any([](const Worker& worker) { return worker.wanted() > 0; })) return earliest_visit_;
+  const SteadyTime renewal = busy() ? leased_ + lease_.length / 3 : SteadyTime::max();
+  return std::max(earliest_visit_, std::min({next_look_, next_announce_, next_purge_, renewal}));
 }
 
-void Deliverer::Impl::visit_store(SteadyTime now) {
-  earliest_visit = now + kGather;
+void Deliverer::visit_store(SteadyTime now) {
+  earliest_visit_ = now + kGather;
   try {
     keep_lease(now);
-    if (!results.marks.empty()) store.mark(results.marks, lease);
-    if (!results.marks.empty() || now >= next_look) look();  // an end makes the next of its lane due
-    results.marks.clear();
-    if (now >= next_announce) announce(now);
-    for (Worker& worker : workers) claim(worker);
+    if (!results_.marks.empty()) store_.mark(results_.marks, lease_);
+    if (!results_.marks.empty() || now >= next_look_) look();  // an end makes the next of its lane due
+    results_.marks.clear();
+    if (now >= next_announce_) {
+      store_.announce(process_);
+      next_announce_ = now + kAnnounce;
+    }
+    for (Worker& worker : workers_) claim(worker);
     plan_look(now);
-    if (now >= next_purge) purge(now);
-    if (!trouble.empty()) log::notice("spool", {{"next", "works again"}});
-    trouble.clear();
+    if (now >= next_purge_) purge(now);
+    if (!trouble_.empty()) log::notice("spool", {{"next", "works again"}});
+    trouble_.clear();
   } catch (const StoreError& error) {
-    earliest_visit = now + kStorePause;
-    if (trouble != error.what()) log::error("spool", {{"error", error.what()}, {"next", "again each second"}});
-    trouble = error.what();
+    earliest_visit_ = now + kStorePause;
+    if (trouble_ != error.what()) log::error("spool", {{"error", error.what()}, {"next", "again each second"}});
+    trouble_ = error.what();
   }
 }
 
 /// After a lease that ended (this process was stopped, or the store was away) what has not started may be in other
 /// hands: it goes back, which the store ignores when it is.
-void Deliverer::Impl::keep_lease(SteadyTime now) {
-  if (!busy()) leased = now;
-  if (now - leased >= lease.length)
-    for (Worker& worker : workers) worker.release(results);
-  if (now - leased < lease.length / 3) return;
-  store.renew(lease);
-  leased = now;
+void Deliverer::keep_lease(SteadyTime now) {
+  if (!busy()) leased_ = now;
+  if (now - leased_ >= lease_.length)
+    for (Worker& worker : workers_) worker.release(results_);
+  if (now - leased_ < lease_.length / 3) return;
+  store_.renew(lease_);
+  leased_ = now;
 }
 
-void Deliverer::Impl::announce(SteadyTime now) {
-  store.announce(process);
-  next_announce = now + kAnnounce;
-}
-
-void Deliverer::Impl::claim(Worker& worker) {
+void Deliverer::claim(Worker& worker) {
   const int wanted = worker.wanted();
   if (wanted == 0) return;
   const ActionConfig& config = worker.config();
-  worker.add(store.claim(config.route.action, wanted, lease, farthest_due(config.retry)), wanted);
+  worker.add(store_.claim(config.route.action, wanted, lease_, farthest_due(config.retry)), wanted);
 }
 
 /// Those who found nothing look again in a second, or when the first becomes due.
-void Deliverer::Impl::plan_look(SteadyTime now) {
+void Deliverer::plan_look(SteadyTime now) {
   std::vector<std::string> names;
-  for (const Worker& worker : workers)
+  for (const Worker& worker : workers_)
     if (!worker.looks() && !worker.retired()) names.push_back(worker.config().route.action);
-  next_look = now + kLook;
-  const auto due = store.next_due(names, lease);
-  if (due && *due > clock.wall()) next_look = std::min<SteadyTime>(next_look, now + (*due - clock.wall()));
+  next_look_ = now + kLook;
+  const auto due = store_.next_due(names, lease_);
+  if (due && *due > clock_.wall()) next_look_ = std::min<SteadyTime>(next_look_, now + (*due - clock_.wall()));
 }
 
 /// Logged first: a crash in between logs it twice, but never loses it.
-void Deliverer::Impl::purge(SteadyTime now) {
-  const WallTime before = clock.wall() - settings.keep;
-  const std::vector<Expired> expired = store.expired(before, kPurgedAtOnce);
+void Deliverer::purge(SteadyTime now) {
+  const WallTime before = clock_.wall() - settings_.keep;
+  const std::vector<Expired> expired = store_.expired(before, kPurgedAtOnce);
   for (const Expired& alert : expired)
     if (alert.failed)
       log::warning("purge",
                    {{"id", std::to_string(alert.alert_id)}, {"alarm", alert.alarm}, {"error", "never delivered"}});
-  if (!expired.empty()) store.purge(expired, before);
-  next_purge = expired.size() < kPurgedAtOnce ? now + kPurge : now;
+  if (!expired.empty()) store_.purge(expired, before);
+  next_purge_ = expired.size() < kPurgedAtOnce ? now + kPurge : now;
 }
 
-void Deliverer::Impl::wait() {
+void Deliverer::wait() {
   std::vector<pollfd> fds = {
-      {events.wake_fd, POLLIN, 0}, {events.signal_fd, POLLIN, 0}, {events.lifetime_fd, POLLIN, 0}};
-  SteadyTime until = std::min(next_visit(), stop_by);
-  for (const Worker& worker : workers) worker.poll_for(fds, until);
-  poll(fds.data(), fds.size(), poll_timeout(clock.steady(), until));
+      {events_.wake_fd, POLLIN, 0}, {events_.signal_fd, POLLIN, 0}, {events_.lifetime_fd, POLLIN, 0}};
+  SteadyTime until = std::min(next_visit(), stop_by_);
+  for (const Worker& worker : workers_) worker.poll_for(fds, until);
+  poll(fds.data(), fds.size(), poll_timeout(clock_.steady(), until));
   if (fds[0].revents != 0) {
-    events.on_wake();
+    events_.on_wake();
     look();
   }
-  if (fds[1].revents != 0) heed_signal();
+  if (fds[1].revents != 0) {
+    const Events::Signal signal = events_.on_signal();
+    if (signal == Events::Signal::stop) stop();
+    if (signal == Events::Signal::reload && !stopping()) reload();
+  }
   if (fds[2].revents != 0) {
-    events.lifetime_fd = -1;  // end of file, once and for all
+    events_.lifetime_fd = -1;  // end of file, once and for all
     stop();
   }
 }
 
-void Deliverer::Impl::look() {
-  for (Worker& worker : workers) worker.look();
+void Deliverer::look() {
+  for (Worker& worker : workers_) worker.look();
 }
 
-void Deliverer::Impl::heed_signal() {
-  const Events::Signal signal = events.on_signal();
-  if (signal == Events::Signal::stop) stop();
-  if (signal == Events::Signal::reload && !stopping()) reload();
-}
-
-void Deliverer::Impl::reload() {
-  DelivererSettings changed = settings;
-  process.note.clear();
-  next_announce = clock.steady();
+void Deliverer::reload() {
+  DelivererSettings changed = settings_;
+  process_.note.clear();
+  next_announce_ = clock_.steady();
   try {
-    if (!events.reload(changed, process.note)) return;
+    if (!events_.reload(changed, process_.note)) return;
     std::vector<Worker> fresh = make_workers(changed);
-    for (Worker& worker : workers) worker.retire(results);
-    std::erase_if(workers, [](const Worker& worker) { return worker.idle(); });
-    std::move(fresh.begin(), fresh.end(), std::back_inserter(workers));
+    for (Worker& worker : workers_) worker.retire(results_);
+    std::erase_if(workers_, [](const Worker& worker) { return worker.idle(); });
+    std::move(fresh.begin(), fresh.end(), std::back_inserter(workers_));
   } catch (const std::system_error& error) {
-    process.note = std::string("configuration stale: ") + error.what();
+    process_.note = std::string("configuration stale: ") + error.what();
     log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
     return;
   }
-  settings = std::move(changed);
-  process.actions = names_of(settings.actions);
+  settings_ = std::move(changed);
+  process_.actions = names_of(settings_.actions);
 }
 
 /// The second time what still runs is killed.
-void Deliverer::Impl::stop() {
-  const SteadyTime now = clock.steady();
-  stop_by = std::min(stop_by, now + kLongestEnd);
-  next_purge = SteadyTime::max();
-  for (Worker& worker : workers) worker.terminate(now, results);
+void Deliverer::stop() {
+  const SteadyTime now = clock_.steady();
+  stop_by_ = std::min(stop_by_, now + kLongestEnd);
+  next_purge_ = SteadyTime::max();
+  for (Worker& worker : workers_) worker.terminate(now, results_);
 }
 
-bool Deliverer::Impl::finished(bool once) const {
-  if (clock.steady() >= stop_by) return true;
-  if (busy() || !results.marks.empty()) return false;
-  const bool looks = trouble.empty() && any([](const Worker& worker) { return worker.looks(); });
+bool Deliverer::finished(bool once) const {
+  if (clock_.steady() >= stop_by_) return true;
+  if (busy() || !results_.marks.empty()) return false;
+  const bool looks = trouble_.empty() && any([](const Worker& worker) { return worker.looks(); });
   return stopping() || (once && !looks);
 }
 

@@ -7,9 +7,9 @@
 #pragma once
 
 #include "base/time.h"
-#include "deliver/action_config.h"
-#include "store/types.h"
+#include "deliver/worker.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,7 +43,6 @@ public:
 
   /// Throws what make_action throws.
   Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events, MakeAction make_action);
-  ~Deliverer();
 
   /// REQUIRES: store.become_deliverer() and take_over(). Until told to stop: then what has not started is released and
   /// running commands get TERM, 5 s later (or when told again) KILL. `once`: until nothing is due and nothing runs.
@@ -51,8 +50,45 @@ public:
   void run(bool once);
 
 private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  template <typename Predicate>
+  bool any(Predicate predicate) const {
+    return std::any_of(workers_.begin(), workers_.end(), predicate);
+  }
+  bool busy() const {
+    return any([](const Worker& worker) { return !worker.idle(); });
+  }
+  bool stopping() const noexcept { return stop_by_ != SteadyTime::max(); }
+  bool finished(bool once) const;
+  std::vector<Worker> make_workers(const DelivererSettings& settings) const;
+
+  SteadyTime next_visit() const;
+  void visit_store(SteadyTime now);
+  void keep_lease(SteadyTime now);
+  void claim(Worker& worker);
+  void plan_look(SteadyTime now);
+  void purge(SteadyTime now);
+
+  void wait();
+  void look();
+  void reload();
+  void stop();
+
+  Store& store_;
+  const Clock& clock_;
+  DelivererSettings settings_;
+  Events events_;
+  MakeAction make_action_;
+  ProcessInfo process_;
+  Lease lease_;
+  std::vector<Worker> workers_;  ///< those that are retired among them
+  Results results_;              ///< marks that are not in the store yet
+  std::string trouble_;          ///< with the store
+  SteadyTime stop_by_ = SteadyTime::max();
+  SteadyTime earliest_visit_{};
+  SteadyTime leased_{};  ///< all that is claimed is leased from then on at least
+  SteadyTime next_look_{};
+  SteadyTime next_announce_{};
+  SteadyTime next_purge_{};
 };
 
 }  // namespace alertspool
