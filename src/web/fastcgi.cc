@@ -44,7 +44,6 @@ struct FastCgi::Impl {
   void serve(FastCgiConnection& connection);
   Decision decide(FastCgiConnection& connection, Request& request);
   void act_on(FastCgiConnection& connection, Decision decision);
-  void park(FastCgiConnection& connection, Decision decision);
   void answer(FastCgiConnection& connection, const Response& response, Close close);
   void stored(FastCgiConnection& connection, const PutResult& result) noexcept;
   void refused(const Refused& refused);
@@ -113,7 +112,12 @@ Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) 
 
 void FastCgi::Impl::act_on(FastCgiConnection& connection, Decision decision) {
   if (decision.refused) refused(*decision.refused);
-  if (decision.kind == Decision::Kind::store) return park(connection, std::move(decision));
+  if (decision.kind == Decision::Kind::store) {
+    connection.decision = std::move(decision);
+    // From here on the connection is the committer's.
+    return committer.put(std::move(*connection.decision.incoming), connection.started + kStoreDeadline,
+                         [this, &connection](const PutResult& result) { stored(connection, result); });
+  }
   if (decision.kind == Decision::Kind::probe) {
     NotStored why;
     const bool healthy = committer.healthy(&why.reason);
@@ -133,13 +137,6 @@ void FastCgi::Impl::answer(FastCgiConnection& connection, const Response& respon
     case FastCgiCodec::Next::linger:
       return connections.linger(connection);
   }
-}
-
-/// From here on the connection is the committer's.
-void FastCgi::Impl::park(FastCgiConnection& connection, Decision decision) {
-  connection.decision = std::move(decision);
-  committer.put(std::move(*connection.decision.incoming), connection.started + kStoreDeadline,
-                [this, &connection](const PutResult& result) { stored(connection, result); });
 }
 
 void FastCgi::Impl::stored(FastCgiConnection& connection, const PutResult& result) noexcept {
