@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::chrono::seconds kPause{1};
 
-std::string input_of(const Task& task) {
-  return to_json(task.view,
-                 {{"action", json_string(task.attempt.action)}, {"attempt", std::to_string(task.attempt.number)}}) +
-         "\n";
-}
-
 }  // namespace
 
 Outcome outcome_of(const Ending& ending, const RetryPolicy& policy) {
@@ -42,7 +36,9 @@ void CommandAction::start(Task task, SteadyTime now) {
   Command command;
   command.argv = config_.run;
   command.environment = environment(task.view.stored, task.attempt, task.view.alert, base_environment_);
-  command.input = input_of(task);
+  command.input = to_json(task.view, {{"action", json_string(task.attempt.action)},
+                                      {"attempt", std::to_string(task.attempt.number)}}) +
+                  "\n";
   command.timeout = config_.timeout;
   const Child& child = running_.emplace_back(task.alert_id, command, now).child;
   if (!child.done()) return;

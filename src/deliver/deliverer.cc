@@ -30,11 +30,6 @@ std::string names_of(const std::vector<ActionConfig>& configs) {
   return names;
 }
 
-int poll_timeout(SteadyTime now, SteadyTime until) {
-  if (until <= now) return 0;
-  return static_cast<int>(std::chrono::ceil<milliseconds>(std::min(until, now + kLook) - now).count());
-}
-
 }  // namespace
 
 Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events,
@@ -145,7 +140,9 @@ void Deliverer::wait() {
       {events_.wake_fd, POLLIN, 0}, {events_.signal_fd, POLLIN, 0}, {events_.lifetime_fd, POLLIN, 0}};
   SteadyTime until = std::min(next_visit(), stop_by_);
   for (const Worker& worker : workers_) worker.poll_for(fds, until);
-  poll(fds.data(), fds.size(), poll_timeout(clock_.steady(), until));
+  const SteadyTime now = clock_.steady();
+  const auto left = std::chrono::ceil<milliseconds>(std::clamp(until, now, now + kLook) - now);
+  poll(fds.data(), fds.size(), static_cast<int>(left.count()));
   if (fds[0].revents != 0) {
     events_.on_wake();
     look();

@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <system_error>
@@ -30,23 +28,14 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-/// `Nov  3 16:06:56`, local time: RFC 3164 section 4.1.2.
-std::string timestamp() {
-  static constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+std::string datagram_of(int facility, const AlertView& view) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
-  localtime_r(&now, &local);
-  std::array<char, 32> text{};
-  (void)std::snprintf(text.data(), text.size(), "%s %2d %02d:%02d:%02d",
-                      kMonths.at(static_cast<std::size_t>(local.tm_mon)), local.tm_mday, local.tm_hour, local.tm_min,
-                      local.tm_sec);
-  return text.data();
-}
-
-std::string datagram_of(int facility, const AlertView& view) {
+  // RFC 3164, section 4.1.2; English, for nobody calls setlocale(3) here.
+  char timestamp[32];
+  (void)std::strftime(timestamp, sizeof timestamp, "%b %e %T", localtime_r(&now, &local));
   const int priority = facility * 8 + syslog_severity(view.alert);
-  return '<' + std::to_string(priority) + '>' + timestamp() + " alertspool[" + std::to_string(getpid()) +
+  return '<' + std::to_string(priority) + '>' + timestamp + " alertspool[" + std::to_string(getpid()) +
          "]: " + syslog_line(view.stored.id, view.stored.test, view.alert);
 }
 

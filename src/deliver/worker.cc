@@ -89,8 +89,10 @@ void Worker::end(const Ended& ended, WallTime now, Results& results) {
   if (!found) return;
   const Running& run = found.mapped();
   ++ended_;
-  std::string next;
-  const Mark mark = mark_of(run, ended.outcome, now, next);
+  const Mark mark = mark_of(run, ended.outcome, now);
+  std::string next = mark.kind == Mark::Kind::failed ? "failed" : "delivered";
+  if (mark.kind == Mark::Kind::later)
+    next = terminated_ ? "the next deliverer" : "again in " + to_text(duration_cast<seconds>(mark.due - now));
   results.lines.add(level_of(mark.kind), "attempt",
                     {{"id", std::to_string(run.claimed.alert_id)},
                      {"action", config_.route.action},
@@ -111,23 +113,19 @@ void Worker::end(const Ended& ended, WallTime now, Results& results) {
     ready_.push_back(lane->first);
 }
 
-/// `next`: what happens now, for the log.
-Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now, std::string& next) {
+Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now) {
   Mark mark{run.claimed.alert_id, run.claimed.action, Mark::Kind::delivered, {}, run.claimed.attempt, run.started,
             outcome.duration,     outcome.text,       outcome.output};
-  next = "delivered";
   if (outcome.kind == Outcome::Kind::delivered) return mark;
   const double jitter = std::generate_canonical<double, 16>(random_);
   const auto pause = next_try(config_.retry, now - run.claimed.callback.received, jitter);
   if (outcome.kind == Outcome::Kind::failed || !pause) {
     mark.kind = Mark::Kind::failed;
     if (!pause) mark.outcome += ", given up after " + to_text(config_.retry.give_up_after);
-    next = "failed";
-    return mark;
+  } else {
+    mark.kind = Mark::Kind::later;
+    mark.due = terminated_ ? now : now + *pause;
   }
-  mark.kind = Mark::Kind::later;
-  mark.due = terminated_ ? now : now + *pause;
-  next = terminated_ ? "the next deliverer" : "again in " + to_text(duration_cast<seconds>(*pause));
   return mark;
 }
 

@@ -67,7 +67,7 @@ private:
 
   bool start_next(const Clock& clock);
   void end(const Ended& ended, WallTime now, Results& results);
-  Mark mark_of(const Running& run, const Outcome& outcome, WallTime now, std::string& next);
+  Mark mark_of(const Running& run, const Outcome& outcome, WallTime now);
   void release(Lane& lane, Results& results);
   void measure(SteadyTime now) noexcept;
 

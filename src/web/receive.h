@@ -11,7 +11,6 @@
 #include "web/request.h"
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
