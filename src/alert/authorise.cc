@@ -6,18 +6,6 @@
 #include <algorithm>
 
 namespace alertspool {
-namespace {
-
-/// Looks at every token, so that the time says nothing about which one it was.
-const Token* find_token(const Access& access, const Query& query) {
-  const Token* found = nullptr;
-  for (const auto& token : access.tokens) {
-    if (equal_secrets(token.secret, query.secret)) found = &token;
-  }
-  return query.secret.empty() ? nullptr : found;
-}
-
-}  // namespace
 
 const char* name_of(Refusal refusal) noexcept {
   constexpr const char* kNames[] = {"none", "address", "token", "account"};
@@ -58,7 +46,11 @@ Verdict authorise_token(const Access& access, const Query& query) {
   const auto refused = [](std::string reason) { return Verdict{Refusal::token, std::move(reason), "", ""}; };
   if (query.too_long) return refused("more than " + std::to_string(kMaxFields) + " parameters in the callback URL");
   if (access.tokens.empty()) return {};
-  if (const Token* token = find_token(access, query)) return {Refusal::none, "", token->name, ""};
+  const Token* found = nullptr;
+  // Looks at every token, so that the time says nothing about which one it was.
+  for (const Token& token : access.tokens)
+    if (equal_secrets(token.secret, query.secret)) found = &token;
+  if (found && !query.secret.empty()) return {Refusal::none, "", found->name, ""};
   return refused(query.has_token
                      ? "the token in the callback URL is not in token-file; a secret of token-file would let it in"
                      : "no token in the callback URL; ?token=SECRET with a secret of token-file would let it in");

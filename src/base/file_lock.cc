@@ -12,8 +12,6 @@
 namespace alertspool {
 namespace {
 
-using Deadline = std::chrono::steady_clock::time_point;
-
 /// Makes it interrupt system calls, and nothing else.
 int interrupt_signal() {
   static const int prepared = [] {
@@ -29,7 +27,7 @@ int interrupt_signal() {
 /// interruption may fall between the look at the clock and the call.
 class Interrupter {
 public:
-  explicit Interrupter(Deadline deadline) {
+  explicit Interrupter(SteadyTime deadline) {
     sigevent event{};
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = interrupt_signal();
@@ -78,7 +76,7 @@ FileLock::FileLock(const std::string& path, unsigned mode) : path_(path), file_(
   if (!file_) fail_with_errno("cannot open the lock file " + path);
 }
 
-bool FileLock::lock_writer(Deadline deadline) {
+bool FileLock::lock_writer(SteadyTime deadline) {
   if (!wait_for(Byte::next, deadline)) return false;
   const struct Release {
     FileLock& lock;
@@ -93,7 +91,7 @@ bool FileLock::try_lock(Byte byte) {
   return false;
 }
 
-bool FileLock::wait_for(Byte byte, Deadline deadline) {
+bool FileLock::wait_for(Byte byte, SteadyTime deadline) {
   if (try_lock(byte)) return true;
   const Interrupter interrupter(deadline);
   while (std::chrono::steady_clock::now() < deadline) {

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "base/fd.h"
+#include "base/time.h"
 
-#include <chrono>
 #include <string>
 
 namespace alertspool {
@@ -23,7 +23,7 @@ public:
 
   /// False when the deadline passed first. Throws std::system_error. While it waits it uses the signal SIGRTMIN + 3, in
   /// this thread only.
-  bool lock_writer(std::chrono::steady_clock::time_point deadline);
+  bool lock_writer(SteadyTime deadline);
   void unlock_writer() noexcept { unlock(Byte::writer); }
 
   /// False when another process holds it. Throws std::system_error.
@@ -31,7 +31,7 @@ public:
 
 private:
   bool try_lock(Byte byte);
-  bool wait_for(Byte byte, std::chrono::steady_clock::time_point deadline);
+  bool wait_for(Byte byte, SteadyTime deadline);
   void unlock(Byte byte) noexcept;
 
   std::string path_;

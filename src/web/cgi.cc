@@ -87,13 +87,6 @@ Response act_on(const Decision& decision, Store& store, bool& stored) {
   return answer_stored(decision, put);
 }
 
-/// The web server sends the answer on when standard output ends; the descriptor stays taken.
-void answer_and_close(const Response& response) {
-  write_all(STDOUT_FILENO, response.text());
-  const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
-  if (!null || dup2(null.get(), STDOUT_FILENO) < 0) close(STDOUT_FILENO);
-}
-
 }  // namespace
 
 bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
@@ -113,7 +106,10 @@ bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refus
   } catch (const std::exception& error) {
     log::error("request", {{"why", error.what()}, {"next", "answered 500"}});
   }
-  answer_and_close(response);
+  write_all(STDOUT_FILENO, response.text());
+  // The web server sends the answer on when standard output ends; the descriptor stays taken.
+  const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!null || dup2(null.get(), STDOUT_FILENO) < 0) close(STDOUT_FILENO);
   return stored;
 }
 
