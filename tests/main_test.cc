@@ -1,6 +1,6 @@
 #include "alert/alert.h"
 #include "alert/decode.h"
-#include "main/deliverer_process.h"
+#include "main/process.h"
 #include "main/sample.h"
 #include "main/verb.h"
 

@@ -4,12 +4,8 @@
 #include "base/log.h"
 #include "base/wake.h"
 #include "deliver/action.h"
-#include "deliver/deliverer.h"
-#include "main/signals.h"
-#include "main/verb.h"
-#include "store/store.h"
+#include "main/process.h"
 
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,24 +13,10 @@
 namespace alertspool {
 namespace {
 
-using Event = Deliverer::Events::Signal;
-
 /// Another `--once` may hold the spool and yet have looked for the last time before our alert was stored; such a one is
 /// gone a moment later. One that stays will see that alert.
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
-
-Event take_event(const Fd& signals) {
-  const Signal signal = next_signal(signals);
-  reap_strangers();
-  return signal == Signal::stop ? Event::stop : signal == Signal::reload ? Event::reload : Event::none;
-}
-
-bool reload(const Arguments& arguments, DelivererSettings& settings, std::string& note) {
-  const std::optional<Config> config = reload_config(arguments, Secrets::leave, note);
-  if (config) settings = config->deliverer();
-  return config.has_value();
-}
 
 /// Empty: we are the one deliverer of this spool now. Else why not yet.
 std::string try_to_take_over(Store& store, const std::string& spool, bool once) {
@@ -63,9 +45,9 @@ bool wait_for_turn(Store& store, const Arguments& arguments, const std::string& 
     pollfd fds[] = {{events.signal_fd, POLLIN, 0}, {events.lifetime_fd, POLLIN, 0}};
     poll(fds, 2, kLookMs);
     if (fds[1].revents != 0) return false;  // end of file: nothing is ever written to that pipe
-    const Event event = events.on_signal();
-    if (event == Event::stop) return false;
-    if (event == Event::reload) events.reload(settings, note);
+    const Signal signal = events.on_signal();
+    if (signal == Signal::stop) return false;
+    if (signal == Signal::reload) events.reload(settings, note);
   }
 }
 
@@ -84,8 +66,16 @@ int run(const Arguments& arguments) {
 
   Deliverer::Events events;
   events.signal_fd = signals.get();
-  events.on_signal = [&] { return take_event(signals); };
-  events.reload = [&](DelivererSettings& changed, std::string& note) { return reload(arguments, changed, note); };
+  events.on_signal = [&] {
+    const Signal signal = next_signal(signals);
+    reap_strangers();
+    return signal;
+  };
+  events.reload = [&](DelivererSettings& changed, std::string& note) {
+    const std::optional<Config> after = reload_config(arguments, Secrets::leave, note);
+    if (after) changed = after->deliverer();
+    return after.has_value();
+  };
   events.lifetime_fd = arguments.has("child") ? STDIN_FILENO : -1;
   if (!wait_for_turn(store, arguments, spool, events, settings)) return kOk;
 

@@ -168,19 +168,6 @@ Config config_of(const Arguments& arguments, Secrets secrets) {
   return read_config(arguments.config_path, arguments.config_asked_for, secrets);
 }
 
-std::optional<Config> reload_config(const Arguments& arguments, Secrets secrets, std::string& note) {
-  try {
-    Config config = config_of(arguments, secrets);
-    log::notice("config", {{"file", config.path}});
-    note.clear();
-    return config;
-  } catch (const ConfigError& error) {
-    note = std::string("configuration stale: ") + error.what();
-    log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
-    return std::nullopt;
-  }
-}
-
 int run_main(int argc, char** argv, char** environment) {
   bool to_syslog = false;
   const auto complain = [&](int code, const char* text) {

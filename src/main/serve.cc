@@ -4,9 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/wake.h"
-#include "main/deliverer_process.h"
-#include "main/signals.h"
-#include "main/verb.h"
+#include "main/process.h"
 #include "store/committer.h"
 #include "store/store.h"
 #include "web/cgi.h"
@@ -34,8 +32,18 @@ constexpr std::chrono::seconds kTick = 10s;
 /// A request is read or refused within 2 s and stored or refused within 4 s; a command gets 5 s to end.
 constexpr std::chrono::seconds kGrace = 10s;
 
+/// Not the path we were started by: after an upgrade that would be another version than this one.
+constexpr const char* kOwnExecutable = "/proc/self/exe";
+
 /// What a reload replaces: readers take the pointer once for each request.
 using Settings = std::atomic<std::shared_ptr<const ReceiverSettings>>;
+
+/// `alertspool deliver` with the configuration that these arguments name, for kOwnExecutable.
+std::vector<std::string> deliver_command(const Arguments& arguments, const char* option) {
+  std::vector<std::string> command = {"alertspool", "deliver", option};
+  if (arguments.config_asked_for) command.insert(command.end(), {"--config", arguments.config_path});
+  return command;
+}
 
 void reload(const Arguments& arguments, const Config& before, Settings& settings, ProcessInfo& self) {
   const std::optional<Config> after = reload_config(arguments, Secrets::read, self.note);

@@ -87,8 +87,6 @@ Call parse_call(const std::vector<std::string>& words, char** environment);
 
 /// Reads the configuration that these arguments name. Throws ConfigError.
 Config config_of(const Arguments& arguments, Secrets secrets = Secrets::read);
-/// The same for a process that has one already: nullopt when the file is bad, `note` and the log say why.
-std::optional<Config> reload_config(const Arguments& arguments, Secrets secrets, std::string& note);
 
 /// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error (to syslog when that is
 /// /dev/null), returns the exit code.
