@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
+#include <functional>
 #include <span>
 
 namespace alertspool {
@@ -20,6 +20,7 @@ namespace {
 namespace po = boost::program_options;
 using namespace std::chrono_literals;
 using std::string;
+using Faults = std::vector<ConfigFault>;
 
 constexpr milliseconds kDay = 24h;
 
@@ -75,20 +76,6 @@ string socket_path(const string& text) {
       require(text.size() < sizeof(sockaddr_un::sun_path), text, "a socket's path has at most 107 bytes"));
 }
 
-string store_url(const string& text) {
-  const bool good = text.starts_with("sqlite:/") && !text.ends_with('/') && text.find_first_of("=\"") == text.npos;
-  return require(good, text, "this version keeps alerts in SQLite only: write sqlite:/PATH, without '=' and '\"'");
-}
-
-string account(const string& text) {
-  return require(text.find_first_not_of("0123456789") == text.npos, text, "an account is digits only");
-}
-
-string group(const string& text) {
-  if (getgrnam(text.c_str()) == nullptr) throw BadValue("no group '" + text + "' on this system");
-  return text;
-}
-
 void add_prefixes(const string& text, std::vector<Prefix>& prefixes) {
   std::vector<std::string_view> all{text};
   for (const Preset& preset : presets())
@@ -96,61 +83,43 @@ void add_prefixes(const string& text, std::vector<Prefix>& prefixes) {
   for (const std::string_view prefix : all) prefixes.push_back(value_or_throw(parse_prefix(prefix)));
 }
 
-ActionConfig::Type action_type(const string& text) {
-  require(text == "syslog" || text == "command", text, "write syslog or command");
-  return text == "syslog" ? ActionConfig::Type::syslog : ActionConfig::Type::command;
-}
-
-int facility(const string& text) {
-  const int found = facility_number(text);
-  require(found >= 0, text, "no syslog facility; write daemon, user, or local0 to local7");
-  return found;
-}
-
-std::vector<string> command(const string& text) {
-  auto words = value_or_throw(split_words(text));
-  require(!words.empty() && words.front().starts_with('/'), text,
-          "the program must be an absolute path, no PATH is searched");
-  return words;
-}
-
-void add_exit_codes(string list, std::vector<int>& codes) {
-  std::replace(list.begin(), list.end(), ',', ' ');
-  for (const string& word : value_or_throw(split_words(list))) codes.push_back(static_cast<int>(number(word, 1, 255)));
-}
-
 // ---- keys
 
 /// The keys of one kind of section: Boost options whose notifiers put the values where they belong.
 class Keys : public po::options_description {
 public:
-  template <class Set>
-  void add(const char* name, Set set) {
-    add_options()(name, po::value<string>()->notifier(set));
-  }
-  template <class Set>
+  using Set = std::function<void(const string&)>;
+
+  void add(const char* name, Set set) { add_options()(name, po::value<string>()->notifier(set)); }
   void add(const char* name, const char* fallback, Set set) {
     add_options()(name, po::value<string>()->notifier(set)->default_value(fallback));
   }
   /// One that may be given on several lines.
-  template <class Set>
-  void add_list(const char* name, Set set) {
-    add_options()(name, po::value<string>()->notifier(set)->composing());
-  }
+  void add_list(const char* name, Set set) { add_options()(name, po::value<string>()->notifier(set)->composing()); }
 };
 
 Keys program_keys(Config& c, Secrets secrets) {
   Keys keys;
-  keys.add("store", "sqlite:/var/lib/alertspool/spool.db", [&](auto& v) { c.store.url = store_url(v); });
+  keys.add("store", "sqlite:/var/lib/alertspool/spool.db", [&](auto& v) {
+    const bool good = v.starts_with("sqlite:/") && !v.ends_with('/') && v.find_first_of("=\"") == v.npos;
+    c.store.url =
+        require(good, v, "this version keeps alerts in SQLite only: write sqlite:/PATH, without '=' and '\"'");
+  });
   keys.add("max-waiting", "1000000", [&](auto& v) { c.store.max_waiting = number(v, 1, 1'000'000'000); });
   keys.add_list("allow", [&](auto& v) { add_prefixes(v, c.access.allow); });
   keys.add("token-file", [&c, secrets](auto& v) {
     c.token_file = absolute_path(v);
     if (secrets == Secrets::read) c.access.tokens = read_tokens(v);
   });
-  keys.add_list("user-id", [&](auto& v) { c.access.user_ids.push_back(account(v)); });
+  keys.add_list("user-id", [&](auto& v) {
+    const bool good = v.find_first_not_of("0123456789") == v.npos;
+    c.access.user_ids.push_back(require(good, v, "an account is digits only"));
+  });
   keys.add("listen", [&](auto& v) { c.listen = socket_path(v); });
-  keys.add("listen-group", [&](auto& v) { c.listen_group = group(v); });
+  keys.add("listen-group", [&](auto& v) {
+    if (getgrnam(v.c_str()) == nullptr) throw BadValue("no group '" + v + "' on this system");
+    c.listen_group = v;
+  });
   keys.add("max-body", "64KiB", [&](auto& v) { c.max_body = size(v, 1 << 10, 16 << 20); });
   keys.add("keep", "90d", [&](auto& v) { c.keep = duration(v, 1min, 3650 * kDay); });
   keys.add("deliver", "yes", [&](auto& v) { c.deliver = yes_or_no(v); });
@@ -159,7 +128,10 @@ Keys program_keys(Config& c, Secrets secrets) {
 
 Keys action_keys(ActionConfig& a) {
   Keys keys;
-  keys.add("type", [&](auto& v) { a.type = action_type(v); });
+  keys.add("type", [&](auto& v) {
+    require(v == "syslog" || v == "command", v, "write syslog or command");
+    a.type = v == "syslog" ? ActionConfig::Type::syslog : ActionConfig::Type::command;
+  });
   keys.add_list("match", [&](auto& v) { a.route.matches.push_back(value_or_throw(parse_match(v))); });
   keys.add("follow", "yes", [&](auto& v) { a.route.follow = yes_or_no(v); });
   keys.add("retry-min", "10s", [&](auto& v) { a.retry.retry_min = duration(v, 100ms, kDay); });
@@ -170,17 +142,28 @@ Keys action_keys(ActionConfig& a) {
 
 Keys syslog_keys(ActionConfig& a) {
   Keys keys;
-  keys.add("facility", "daemon", [&](auto& v) { a.facility = facility(v); });
+  keys.add("facility", "daemon", [&](auto& v) {
+    a.facility = facility_number(v);
+    require(a.facility >= 0, v, "no syslog facility; write daemon, user, or local0 to local7");
+  });
   keys.add("socket", "/dev/log", [&](auto& v) { a.socket = socket_path(v); });
   return keys;
 }
 
 Keys command_keys(ActionConfig& a) {
   Keys keys;
-  keys.add("run", [&](auto& v) { a.run = command(v); });
+  keys.add("run", [&](auto& v) {
+    a.run = value_or_throw(split_words(v));
+    require(!a.run.empty() && a.run.front().starts_with('/'), v,
+            "the program must be an absolute path, no PATH is searched");
+  });
   keys.add("parallel", "4", [&](auto& v) { a.parallel = static_cast<int>(number(v, 1, 256)); });
   keys.add("timeout", "30s", [&](auto& v) { a.timeout = duration(v, 1s, kDay); });
-  keys.add_list("give-up-exit", [&](auto& v) { add_exit_codes(v, a.retry.give_up_exit); });
+  keys.add_list("give-up-exit", [&](string v) {
+    std::ranges::replace(v, ',', ' ');
+    for (const string& word : value_or_throw(split_words(v)))
+      a.retry.give_up_exit.push_back(static_cast<int>(number(word, 1, 255)));
+  });
   return keys;
 }
 
@@ -193,30 +176,20 @@ string unknown_key(const string& name, const Keys& known) {
   return "unknown key" + (near.empty() ? ": remove it" : "; did you mean " + near + "?");
 }
 
-/// Builds a Config and remembers everything that is wrong on the way.
-struct Builder {
-  Config config;
-  std::vector<ConfigFault> faults;
-
-  void take_action(const ConfigSection& section);
-  /// Sets the defaults of all `known` keys, then what the lines say. `foreign` keys belong to the other type of action.
-  void feed(const Keys& known, const Keys& foreign, const std::vector<ConfigLine>& lines);
-};
-
-void Builder::feed(const Keys& known, const Keys& foreign, const std::vector<ConfigLine>& lines) {
+/// Sets the defaults of all `known` keys, then what the lines say. `foreign` keys belong to the other type of action.
+void feed(const Keys& known, const Keys& foreign, const std::vector<ConfigLine>& lines, Faults& faults) {
   boost::any value;
   for (const auto& option : known.options())
     if (option->semantic()->apply_default(value)) option->semantic()->notify(value);
-  std::map<string, int> seen;
   for (const ConfigLine& line : lines) {
     try {
       if (foreign.find_nothrow(line.key, false) != nullptr)
         throw BadValue("does not belong to this type of action: remove it, or change type");
       const po::option_description* option = known.find_nothrow(line.key, false);
       if (option == nullptr) throw BadValue(unknown_key(line.key, known));
-      const auto [first, fresh] = seen.emplace(line.key, line.number);
-      if (!fresh && !option->semantic()->is_composing())
-        throw BadValue("already given in line " + std::to_string(first->second) + ": keep one of them");
+      const int first = std::ranges::find(lines, line.key, &ConfigLine::key)->number;
+      if (first != line.number && !option->semantic()->is_composing())
+        throw BadValue("already given in line " + std::to_string(first) + ": keep one of them");
       option->semantic()->notify(line.value);
     } catch (const BadValue& bad) {
       faults.push_back({line.number, line.key + ": " + bad.what()});
@@ -224,52 +197,49 @@ void Builder::feed(const Keys& known, const Keys& foreign, const std::vector<Con
   }
 }
 
-void Builder::take_action(const ConfigSection& section) {
+void take_action(const ConfigSection& section, std::vector<ActionConfig>& actions, Faults& faults) {
   const auto fault = [&](const string& what) { faults.push_back({section.number, "[" + section.name + "]: " + what}); };
   const string prefix = "action.";
   ActionConfig action;
   action.route.action = section.name.starts_with(prefix) ? section.name.substr(prefix.size()) : "";
   if (!is_name(action.route.action)) return fault("no such section: write [action.NAME], NAME of [A-Za-z0-9_-]");
-  for (const ActionConfig& other : config.actions)
+  for (const ActionConfig& other : actions)
     if (other.route.action == action.route.action) return fault("there already is an action of that name");
 
-  const auto& lines = section.lines;
-  const auto type = std::find_if(lines.begin(), lines.end(), [](const auto& line) { return line.key == "type"; });
-  if (type == lines.end()) fault("no type: add type = syslog or type = command");
-  const string kind = type == lines.end() ? "" : type->value;
+  const auto type = std::ranges::find(section.lines, "type", &ConfigLine::key);
+  if (type == section.lines.end()) fault("no type: add type = syslog or type = command");
+  const string kind = type == section.lines.end() ? "" : type->value;
   const Keys syslog = syslog_keys(action), command = command_keys(action);
   Keys known = action_keys(action);
   // With no usable type both kinds of keys are taken, so that one mistake is one error.
   if (kind != "command") known.po::options_description::add(syslog);
   if (kind != "syslog") known.po::options_description::add(command);
   const std::size_t before = faults.size();
-  feed(known, kind == "syslog" ? command : kind == "command" ? syslog : Keys(), lines);
+  feed(known, kind == "syslog" ? command : kind == "command" ? syslog : Keys(), section.lines, faults);
 
   if (kind == "command" && action.run.empty() && faults.size() == before) fault("no run: add run = /PATH ARGUMENT...");
-  const RetryPolicy& retry = action.retry;
-  if (retry.retry_min > retry.retry_max)
-    fault("retry-min " + to_text(retry.retry_min) + " is longer than retry-max " + to_text(retry.retry_max));
-  if (retry.retry_max > retry.give_up_after)
-    fault("retry-max " + to_text(retry.retry_max) + " is longer than give-up-after " + to_text(retry.give_up_after));
-  config.actions.push_back(std::move(action));
+  const auto& [least, most, give_up_after, codes] = action.retry;
+  if (least > most) fault("retry-min " + to_text(least) + " is longer than retry-max " + to_text(most));
+  if (most > give_up_after)
+    fault("retry-max " + to_text(most) + " is longer than give-up-after " + to_text(give_up_after));
+  actions.push_back(std::move(action));
 }
 
 }  // namespace
 
 Config parse_config(const string& text, const string& path, Secrets secrets) {
-  const ConfigText file = split_config(text);
-  Builder builder{{}, file.faults};
-  Config& config = builder.config;
+  ConfigText file = split_config(text);
+  Config config;
   config.path = path;
-  builder.feed(program_keys(config, secrets), {}, file.sections.front().lines);
-  for (const ConfigSection& section : std::span(file.sections).subspan(1)) builder.take_action(section);
-  if (file.sections.size() == 1) builder.take_action({0, "action.log", {{0, "type", "syslog"}}});
+  Faults& faults = file.faults;
+  feed(program_keys(config, secrets), {}, file.sections.front().lines, faults);
+  for (const ConfigSection& section : std::span(file.sections).subspan(1)) take_action(section, config.actions, faults);
+  if (file.sections.size() == 1) take_action({0, "action.log", {{0, "type", "syslog"}}}, config.actions, faults);
   if (config.access.allow.empty())
     for (const std::string_view prefix : default_prefixes()) add_prefixes(string(prefix), config.access.allow);
 
-  auto& faults = builder.faults;
-  if (faults.empty()) return std::move(builder.config);
-  std::stable_sort(faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+  if (faults.empty()) return config;
+  std::ranges::stable_sort(faults, {}, &ConfigFault::line);
   string lines;
   for (const ConfigFault& fault : faults)
     lines += (lines.empty() ? "" : "\n") + path + ":" + std::to_string(fault.line) + ": " + fault.what;

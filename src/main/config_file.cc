@@ -20,10 +20,6 @@ constexpr std::string_view kNameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh
 constexpr std::string_view kSecretCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~";
 constexpr std::size_t kShortestSecret = 16;
 
-bool is_control(char c) noexcept {
-  return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
-}
-
 /// nullopt: a quote is never closed and a `#` follows it, so nobody can tell whether that begins a comment.
 std::optional<std::string_view> without_comment(std::string_view line) noexcept {
   char quote = 0;
@@ -51,7 +47,8 @@ std::string take_line(std::string_view line, int number, std::vector<ConfigSecti
   const auto content = without_comment(line);
   if (!content) return "unclosed quote before a '#': close it, or write \\' or \\\" for the character itself";
   const std::string_view text = trim(*content);
-  if (std::any_of(text.begin(), text.end(), is_control)) return "control character in this line: remove it";
+  if (std::ranges::any_of(text, [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; }))
+    return "control character in this line: remove it";
   if (text.empty()) return "";
   if (text.front() == '[') {
     if (text.back() != ']') return std::string(text) + ": no ']': write [action.NAME]";
