@@ -27,29 +27,23 @@ Incoming sample(const Config& config, const std::vector<std::string>& changes, W
   return *std::move(decision.incoming);
 }
 
-bool ended(const DeliveryRecord& delivery) {
-  return delivery.state != "pending" && delivery.state != "running";
-}
-
-/// Prints attempts from number `printed` on and returns how many there are.
-std::size_t print_attempts(const DeliveryRecord& delivery, std::size_t printed) {
-  for (; printed < delivery.tries.size(); ++printed) {
-    const AttemptRecord& attempt = delivery.tries[printed];
-    std::cout << to_local(attempt.started) << "  " << escape_controls(delivery.action) << "  attempt " << attempt.number
-              << "  " << attempt.duration.count() << " ms  " << escape_controls(attempt.outcome) << std::endl;
-  }
-  return printed;
-}
-
-/// Returns the alert as it was when all its deliveries had ended, or at the deadline.
+/// Prints each attempt. Returns the alert as it was when all its deliveries had ended, or at the deadline.
 Record watch(OpenSpool& spool, std::int64_t id, SteadyTime deadline) {
   std::map<std::string, std::size_t> printed;  // by action
   for (;; std::this_thread::sleep_for(kLook)) {
     const std::optional<Record> record = spool.store.show(id);
     if (!record) throw StoreError("alert " + std::to_string(id) + " is not in the spool any more");
     const auto& all = record->deliveries;
-    for (const DeliveryRecord& each : all) printed[each.action] = print_attempts(each, printed[each.action]);
-    if (std::all_of(all.begin(), all.end(), ended) || spool.clock.steady() >= deadline) return *record;
+    for (const DeliveryRecord& delivery : all) {
+      for (std::size_t& next = printed[delivery.action]; next < delivery.tries.size(); ++next) {
+        const AttemptRecord& attempt = delivery.tries[next];
+        std::cout << to_local(attempt.started) << "  " << escape_controls(delivery.action) << "  attempt "
+                  << attempt.number << "  " << attempt.duration.count() << " ms  " << escape_controls(attempt.outcome)
+                  << std::endl;
+      }
+    }
+    const auto ended = [](const auto& each) { return each.state != "pending" && each.state != "running"; };
+    if (std::ranges::all_of(all, ended) || spool.clock.steady() >= deadline) return *record;
   }
 }
 
@@ -74,7 +68,7 @@ int run(const Arguments& arguments) {
   }
   std::cout << "spooled " << put.id << std::endl;
   WakeSender(wake_path(spool.config)).call();
-  if (!incoming.actions.empty() && !deliverer_alive(spool.store.status(), host_name(), spool.clock.wall())) {
+  if (!incoming.actions.empty() && !deliverer_alive(spool.store.status(), spool.clock.wall())) {
     std::cout << "no deliverer is alive: alert " << put.id << " waits in the spool; start alertspool serve, or\n"
               << "alertspool deliver, and see alertspool show " << put.id << '\n';
     return kUnavailable;

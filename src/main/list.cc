@@ -30,45 +30,33 @@ std::string what_of(const Record& record, const Alert& alert) {
   return state + (state.empty() || name.empty() ? "" : " ") + name;
 }
 
-/// The lines of list: 80 columns, of which the last two cells share what the others leave.
-class Lines {
-public:
-  /// The newest alert comes first and has the longest id.
-  void print(const Record& record, const Alert& alert) {
-    const std::string id = std::to_string(record.id);
-    if (id_width_ == 0) {
-      id_width_ = std::max<std::size_t>(id.size(), 2);
-      std::cout << line({"ID", "RECEIVED", "STATE", "SEVERITY", "ALERT", "OBJECT"});
-    }
-    const std::string state = record.state();
-    std::string text = line({id, to_local(record.callback.received), state, record.severity, what_of(record, alert),
-                             std::string(object_of(alert))});
-    const char* colour = state == "failed" ? "\033[31m" : state == "pending" ? "\033[33m" : nullptr;
-    const std::size_t at = id_width_ + kTime + 2;  // before it is only ASCII
-    if (colours_ && colour != nullptr) text.insert(at + state.size(), "\033[0m").insert(at, colour);
-    std::cout << text;
+/// 80 columns, of which the last two cells share what the others leave.
+std::string line(std::size_t id_width, const std::array<std::string, 6>& texts, const char* colour = "") {
+  constexpr std::size_t kTime = 25, kState = 11, kSeverity = 8;
+  const std::size_t room = 80 - (id_width + kTime + kState + kSeverity + 4);
+  const std::size_t object = texts[5].empty() ? 0 : room * 2 / 5;
+  std::vector<Cell> cells{{texts[0], id_width, true},
+                          {texts[1], kTime},
+                          {texts[2], kState, false, colour},
+                          {texts[3], kSeverity},
+                          {texts[4], object == 0 ? room : room - object - 1}};
+  if (object != 0) cells.push_back({texts[5], object});
+  return line_of(cells);
+}
+
+/// The newest alert comes first and has the longest id: its width, at first 0, is that of all.
+void print_line(const Record& record, const Alert& alert, bool colours, std::size_t& id_width) {
+  const std::string id = std::to_string(record.id), state = record.state();
+  if (id_width == 0) {
+    id_width = std::max<std::size_t>(id.size(), 2);
+    std::cout << line(id_width, {"ID", "RECEIVED", "STATE", "SEVERITY", "ALERT", "OBJECT"});
   }
-
-private:
-  static constexpr std::size_t kTime = 25, kState = 11, kSeverity = 8;
-
-  std::string line(const std::array<std::string, 6>& texts) const {
-    const std::size_t room = 80 - (id_width_ + kTime + kState + kSeverity + 4);
-    const std::size_t object = texts[5].empty() ? 0 : room * 2 / 5;
-    std::vector<Cell> cells{{texts[0], id_width_, true}, {texts[1], kTime}, {texts[2], kState}, {texts[3], kSeverity}};
-    cells.push_back({texts[4], object == 0 ? room : room - object - 1});
-    if (object != 0) cells.push_back({texts[5], object});
-    return line_of(cells);
-  }
-
-  static bool use_colours() {
-    const char* no_color = std::getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-  }
-
-  std::size_t id_width_ = 0;
-  bool colours_ = use_colours();
-};
+  const char* colour = !colours ? "" : state == "failed" ? "\033[31m" : state == "pending" ? "\033[33m" : "";
+  std::cout << line(id_width,
+                    {id, to_local(record.callback.received), state, record.severity, what_of(record, alert),
+                     std::string(object_of(alert))},
+                    colour);
+}
 
 int list(const Arguments& arguments) {
   const bool json = arguments.has("json");
@@ -77,12 +65,14 @@ int list(const Arguments& arguments) {
   if (!left) throw UsageError("--limit " + limit + ": no number; 0 lists all");
   OpenSpool spool(arguments, StoreUse::read);
   const Selection selection = selection_of(arguments, spool.clock.wall());
-  Lines lines;
+  const char* no_color = std::getenv("NO_COLOR");
+  const bool colours = isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+  std::size_t id_width = 0;
   for_each(spool.store, selection, [&](const Record& record, const Alert& alert) {
     if (json)
       std::cout << to_json(view_of(record)) << '\n';
     else
-      lines.print(record, alert);
+      print_line(record, alert, colours, id_width);
     return --*left != 0 && std::cout;  // from 0 it never comes back to 0
   });
   return kOk;
@@ -97,14 +87,6 @@ void print_attempt(const AttemptRecord& attempt) {
     std::cout << "       | " << escape_controls(line) << '\n';
 }
 
-void print_delivery(const DeliveryRecord& delivery) {
-  std::cout << "\naction " << escape_controls(delivery.action) << ": " << delivery.state;
-  if (delivery.state == "pending")
-    std::cout << (delivery.due ? ", due " + to_local(*delivery.due) : ", waits for an earlier alert of its alarm");
-  std::cout << ", attempts: " << delivery.attempts << '\n';
-  for (const AttemptRecord& attempt : delivery.tries) print_attempt(attempt);
-}
-
 void print_whole(const Record& record) {
   const Callback& callback = record.callback;
   std::cout << "alert " << record.id << ": " << record.state() << '\n';
@@ -116,7 +98,13 @@ void print_whole(const Record& record) {
                                    {"duplicates", record.duplicates > 0 ? std::to_string(record.duplicates) : ""},
                                    {"test", callback.test ? "yes" : ""},
                                    {"undecodable", record.undecodable}});
-  for (const DeliveryRecord& delivery : record.deliveries) print_delivery(delivery);
+  for (const DeliveryRecord& delivery : record.deliveries) {
+    std::cout << "\naction " << escape_controls(delivery.action) << ": " << delivery.state;
+    if (delivery.state == "pending")
+      std::cout << (delivery.due ? ", due " + to_local(*delivery.due) : ", waits for an earlier alert of its alarm");
+    std::cout << ", attempts: " << delivery.attempts << '\n';
+    for (const AttemptRecord& attempt : delivery.tries) print_attempt(attempt);
+  }
 }
 
 int show(const Arguments& arguments) {

@@ -23,12 +23,6 @@ constexpr int kPage = 100;
 const std::vector<std::string> kStates{"pending", "running",   "delivered",  "failed",
                                        "dropped", "unmatched", "undecodable"};
 
-std::string state_of(const Arguments& arguments) {
-  std::string state = arguments.value("state");
-  if (state.empty() || std::find(kStates.begin(), kStates.end(), state) != kStates.end()) return state;
-  throw UsageError("--state " + state + ": no such state; alertspool list --help names them");
-}
-
 std::optional<WallTime> time_of(const Arguments& arguments, const char* option, WallTime now) {
   if (!arguments.has(option)) return std::nullopt;
   const std::string text = arguments.value(option);
@@ -78,8 +72,8 @@ std::optional<Record> OpenSpool::record(std::int64_t id) {
   return record;
 }
 
-std::vector<OptionSpec> with_filter_options(std::vector<OptionSpec> own) {
-  const std::vector<OptionSpec> filter{
+std::vector<OptionSpec> with_filter_options(const std::vector<OptionSpec>& own) {
+  std::vector<OptionSpec> all{
       {"state", "STATE", "alerts in this state: pending, running, delivered, failed, dropped, unmatched, undecodable"},
       {"action", "NAME", "alerts with a delivery of this action"},
       {"alarm", "ID", "alerts of this alarm"},
@@ -87,13 +81,12 @@ std::vector<OptionSpec> with_filter_options(std::vector<OptionSpec> own) {
       {"since", "TIME", "received at this time or later: 2026-11-23, '2026-11-23 16:06', or an age such as 2h"},
       {"until", "TIME", "received before this time"},
       {"match", "'FIELD GLOB'", "alerts that a match line of an action would take; repeatable, all must match"}};
-  own.insert(own.begin(), filter.begin(), filter.end());
-  return own;
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
 }
 
 bool has_filter(const Arguments& arguments) {
-  const auto all = with_filter_options({});
-  return std::any_of(all.begin(), all.end(), [&](const OptionSpec& option) {
+  return std::ranges::any_of(with_filter_options({}), [&](const OptionSpec& option) {
     return std::string_view(option.name) != "action" && arguments.has(option.name);
   });
 }
@@ -101,7 +94,9 @@ bool has_filter(const Arguments& arguments) {
 Selection selection_of(const Arguments& arguments, WallTime now) {
   Selection selection;
   Filter& filter = selection.filter;
-  filter.state = state_of(arguments);
+  filter.state = arguments.value("state");
+  if (!filter.state.empty() && std::ranges::find(kStates, filter.state) == kStates.end())
+    throw UsageError("--state " + filter.state + ": no such state; alertspool list --help names them");
   filter.action = arguments.value("action");
   filter.alarm = arguments.value("alarm");
   filter.token = arguments.value("token");
@@ -117,14 +112,13 @@ Selection selection_of(const Arguments& arguments, WallTime now) {
 }
 
 void for_each(Store& store, const Selection& selection, const std::function<bool(const Record&, const Alert&)>& each) {
-  const auto& all = selection.matches;
   Filter filter = selection.filter;
   for (std::vector<Record> page;;) {
     page = store.list(filter);
     for (const Record& record : page) {
       const Alert alert = alert_of(record.callback);
       const auto holds = [&](const Match& match) { return matches(match, alert); };
-      if (std::all_of(all.begin(), all.end(), holds) && !each(record, alert)) return;
+      if (std::ranges::all_of(selection.matches, holds) && !each(record, alert)) return;
     }
     if (page.size() < static_cast<std::size_t>(filter.limit)) return;
     filter.before_id = page.back().id;
@@ -162,10 +156,10 @@ Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this
   return kill(process.pid, 0) == 0 || errno == EPERM ? Life::alive : Life::dead;
 }
 
-bool deliverer_alive(const Status& status, const std::string& this_host, WallTime now) noexcept {
+bool deliverer_alive(const Status& status, WallTime now) {
   for (std::size_t i = 0; i < status.processes.size(); ++i)
     if (status.processes[i].role == "deliverer" &&
-        life_of(status.processes[i], status.heard[i], this_host, now) == Life::alive)
+        life_of(status.processes[i], status.heard[i], host_name(), now) == Life::alive)
       return true;
   return false;
 }
@@ -183,7 +177,8 @@ std::string line_of(const std::vector<Cell>& cells) {
     const std::string text = cut(escape_controls(cell.text), cell.width);
     const std::string blanks = blanks_beside(text, cell.width);
     if (!line.empty()) line += ' ';
-    line += cell.number ? blanks + text : text + blanks;
+    const std::string shown = *cell.colour == '\0' ? text : cell.colour + text + "\033[0m";
+    line += cell.number ? blanks + shown : shown + blanks;
   }
   return line.erase(line.find_last_not_of(' ') + 1) + '\n';
 }

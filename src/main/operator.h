@@ -32,7 +32,7 @@ struct Selection {
 };
 
 /// The verb's own options and the FILTER options.
-std::vector<OptionSpec> with_filter_options(std::vector<OptionSpec> own);
+std::vector<OptionSpec> with_filter_options(const std::vector<OptionSpec>& own);
 
 /// Whether any FILTER option was given; `--action` does not count, it also narrows what ids select.
 bool has_filter(const Arguments& arguments);
@@ -59,7 +59,7 @@ Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this
 milliseconds duration_of(const Arguments& arguments, const char* option, milliseconds fallback);
 
 /// Whether a deliverer is alive.
-bool deliverer_alive(const Status& status, const std::string& this_host, WallTime now) noexcept;
+bool deliverer_alive(const Status& status, WallTime now);
 
 /// The largest unit alone: `2m`, `3d`; `0s` for what is younger than a second or lies ahead.
 std::string age_text(milliseconds age);
@@ -67,8 +67,9 @@ std::string age_text(milliseconds age);
 /// A part of a line for people.
 struct Cell {
   std::string text;
-  std::size_t width = 0;  ///< at least 2, in columns of a terminal, where a Chinese character takes two
-  bool number = false;    ///< aligned to the right
+  std::size_t width = 0;    ///< at least 2, in columns of a terminal, where a Chinese character takes two
+  bool number = false;      ///< aligned to the right
+  const char* colour = "";  ///< the escape sequence that starts it
 };
 
 /// The cells of one line, escaped, each padded or cut (with an ellipsis) to its width, and a blank between them.

@@ -16,6 +16,9 @@ namespace {
 /// Alerts per transaction: the receiver, which answers within seconds, waits for us no longer than that.
 constexpr std::size_t kBatch = 500;
 
+const std::vector<OptionSpec> kOptions =
+    with_filter_options({{"dry-run", "", "says what it would do and does nothing"}});
+
 struct Work {
   const char* verb;
   const char* done;
@@ -63,8 +66,8 @@ std::optional<std::vector<Choice>> choices_of(const Work& work, const Arguments&
 /// Returns how many deliveries changed.
 std::size_t act(const Work& work, OpenSpool& spool, std::span<const std::int64_t> ids, const std::string& action) {
   std::size_t changed = 0;
-  for (auto left = ids; !left.empty(); left = left.subspan(std::min(kBatch, left.size())))
-    changed += (spool.store.*work.act)(left.first(std::min(kBatch, left.size())), action);
+  for (std::size_t i = 0; i < ids.size(); i += kBatch)
+    changed += (spool.store.*work.act)(ids.subspan(i, std::min(kBatch, ids.size() - i)), action);
   if (changed == 0) return 0;
   log::notice(work.verb, {{"by", operator_name()},
                           {"alerts", std::to_string(ids.size())},
@@ -97,16 +100,12 @@ int run(const Work& work, const Arguments& arguments) {
   return kOk;
 }
 
-std::vector<OptionSpec> options() {
-  return with_filter_options({{"dry-run", "", "says what it would do and does nothing"}});
-}
-
 }  // namespace
 
-const Verb kRetryVerb{"retry", "ID... | FILTER...", "makes waiting and failed deliveries due now", options(),
+const Verb kRetryVerb{"retry", "ID... | FILTER...", "makes waiting and failed deliveries due now", kOptions,
                       [](const Arguments& arguments) { return run(kRetry, arguments); }};
 
-const Verb kDropVerb{"drop", "ID... | FILTER...", "puts waiting and failed deliveries away", options(),
+const Verb kDropVerb{"drop", "ID... | FILTER...", "puts waiting and failed deliveries away", kOptions,
                      [](const Arguments& arguments) { return run(kDrop, arguments); }};
 
 }  // namespace alertspool

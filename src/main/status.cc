@@ -31,33 +31,28 @@ struct Report {
   }
 };
 
-bool waits(const StateCount& count) {
-  return count.state == "pending" || count.state == "running";
-}
-
-bool failed(const StateCount& count) {
-  return count.state == "failed";
-}
-
-std::int64_t sum(const Status& status, bool (*counts)(const StateCount&)) {
-  std::int64_t total = 0;
-  for (const StateCount& count : status.deliveries) total += counts(count) ? count.count : 0;
-  return total;
-}
-
+/// Counts and judges what waits and what failed.
 void judge_deliveries(Report& report, const Status& status, const Config& config, const Limits& limits, WallTime now) {
+  std::int64_t waiting = 0, failed = 0;
   const milliseconds age = status.oldest_waiting ? now - *status.oldest_waiting : milliseconds(0);
   if (age > limits.warn_age)
     report.raise(age > limits.crit_age ? kCritical : kWarning, "the oldest waits for " + age_text(age));
   for (const StateCount& count : status.deliveries) {
-    const bool known = std::any_of(config.actions.begin(), config.actions.end(),
-                                   [&](const ActionConfig& action) { return action.route.action == count.action; });
     const std::string what = std::to_string(count.count) + ' ' + count.state + " for action " + count.action;
-    if (failed(count) && count.count > 0) report.raise(kWarning, what);
-    if (waits(count) && count.count > 0 && !known) report.raise(kWarning, what + ", which is not configured");
+    if (count.state == "failed") {
+      failed += count.count;
+      report.raise(kWarning, what);
+    } else if (count.state == "pending" || count.state == "running") {
+      waiting += count.count;
+      if (std::ranges::find(config.actions, count.action, [](const auto& each) { return each.route.action; }) ==
+          config.actions.end())
+        report.raise(kWarning, what + ", which is not configured");
+    }
   }
-  if (sum(status, waits) > 0 && !deliverer_alive(status, host_name(), now))
-    report.raise(kWarning, "no deliverer is alive");
+  if (waiting > 0 && !deliverer_alive(status, now)) report.raise(kWarning, "no deliverer is alive");
+  report.summary =
+      std::to_string(waiting) + " waiting, " + std::to_string(failed) + " failed, " +
+      (status.last_callback ? "last callback " + age_text(now - *status.last_callback) + " ago" : "no callback yet");
 }
 
 /// A spool that never got a callback, or whose last one is purged, is silent since its receiver started.
@@ -75,9 +70,6 @@ void judge_sender(Report& report, const Status& status, const Limits& limits, Wa
 
 Report judge(const Status& status, const Config& config, const Limits& limits, WallTime now) {
   Report report;
-  report.summary =
-      std::to_string(sum(status, waits)) + " waiting, " + std::to_string(sum(status, failed)) + " failed, " +
-      (status.last_callback ? "last callback " + age_text(now - *status.last_callback) + " ago" : "no callback yet");
   judge_deliveries(report, status, config, limits, now);
   judge_sender(report, status, limits, now);
   for (std::size_t i = 0; i < status.processes.size(); ++i) {
