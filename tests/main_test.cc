@@ -1,8 +1,7 @@
 #include "alert/alert.h"
 #include "alert/decode.h"
+#include "main/operator.h"
 #include "main/process.h"
-#include "main/sample.h"
-#include "main/verb.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -26,21 +25,20 @@ Ran run(std::vector<std::string> words) {
   words.insert(words.begin(), "alertspool");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
-  char* environment[] = {nullptr};
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   Ran ran;
-  ran.exit = run_main(static_cast<int>(argv.size()), argv.data(), environment);
+  ran.exit = run_main(static_cast<int>(argv.size()), argv.data());
   ran.output = testing::internal::GetCapturedStdout();
   ran.errors = testing::internal::GetCapturedStderr();
   return ran;
 }
 
-Call call(const std::vector<std::string>& words, std::vector<std::string> environment = {}) {
-  std::vector<char*> pointers;
-  for (std::string& entry : environment) pointers.push_back(entry.data());
-  pointers.push_back(nullptr);
-  return parse_call(words, pointers.data());
+Call call(const std::vector<std::string>& words, const Fields& environment = {}) {
+  for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+  const Call call = parse_call(words);
+  for (const auto& [name, value] : environment) unsetenv(name.c_str());
+  return call;
 }
 
 /// What the usage error says; empty when there is none.
@@ -99,25 +97,25 @@ TEST(Call, WrongUseSaysWhereToRead) {
 }
 
 TEST(Call, UnderCgiRunsNothingButServe) {
-  const std::string cgi = "GATEWAY_INTERFACE=CGI/1.1";
+  const Field cgi{"GATEWAY_INTERFACE", "CGI/1.1"};
   const std::vector<std::vector<std::string>> queries = {
       {"drop", "1"}, {"--config=/x", "drop"}, {"--config", "/x"}, {"nonsense"}, {"--help"}};
   for (const auto& words : queries) {
-    const Call each = call(words, {cgi, "QUERY_STRING=drop+1"});
+    const Call each = call(words, {cgi, {"QUERY_STRING", "drop+1"}});
     EXPECT_STREQ(each.verb->name, "serve");
     EXPECT_EQ(each.arguments.config_path, kDefaultConfig);
     EXPECT_TRUE(each.arguments.positional.empty());
     EXPECT_FALSE(each.help);
   }
-  const Call wrapped = call({"drop", "--config", "/x"}, {cgi, "QUERY_STRING=token=x"});
+  const Call wrapped = call({"drop", "--config", "/x"}, {cgi, {"QUERY_STRING", "token=x"}});
   EXPECT_STREQ(wrapped.verb->name, "serve");
   EXPECT_EQ(wrapped.arguments.config_path, "/x");
 }
 
 TEST(Call, OnlyUnderCgiTheWebServerNamesTheConfiguration) {
-  const std::string named = "ALERTSPOOL_CONFIG=/site.conf";
-  EXPECT_EQ(call({}, {"GATEWAY_INTERFACE=CGI/1.1", named}).arguments.config_path, "/site.conf");
-  EXPECT_TRUE(call({}, {"GATEWAY_INTERFACE=CGI/1.1", named}).arguments.config_asked_for);
+  const Field cgi{"GATEWAY_INTERFACE", "CGI/1.1"}, named{"ALERTSPOOL_CONFIG", "/site.conf"};
+  EXPECT_EQ(call({}, {cgi, named}).arguments.config_path, "/site.conf");
+  EXPECT_TRUE(call({}, {cgi, named}).arguments.config_asked_for);
   EXPECT_EQ(call({}, {named}).arguments.config_path, kDefaultConfig);
 }
 

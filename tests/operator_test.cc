@@ -2,8 +2,6 @@
 
 #include "main/operator.h"
 #include "base/text.h"
-#include "main/sample.h"
-#include "main/verb.h"
 #include "store/store.h"
 #include "temporary_directory.h"
 

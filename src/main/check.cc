@@ -2,7 +2,6 @@
 
 #include "alert/alert.h"
 #include "main/operator.h"
-#include "main/sample.h"
 
 #include <pwd.h>
 #include <sys/stat.h>
@@ -10,84 +9,83 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <iostream>
 #include <system_error>
 
 namespace alertspool {
 namespace {
 
-/// Prints what would go wrong, and what an operator should know.
-class Findings {
-public:
-  void warning(const std::string& text) { std::cout << "warning: " << text << '\n'; }
-  void error(const std::string& text) {
-    std::cout << "error: " << text << '\n';
-    usable = false;
-  }
+void warn(const std::string& text) {
+  std::cout << "warning: " << text << '\n';
+}
 
-  bool usable = true;
-};
+/// False: this is what the check that ends with it found.
+bool fail(const std::string& text) {
+  std::cout << "error: " << text << '\n';
+  return false;
+}
 
 std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 || slash == path.npos ? "/" : path.substr(0, slash);
+  return std::filesystem::path(path).parent_path();
 }
 
 /// Mode and owner: `others` are the bits that nobody but owner and group may have; what only is not to be written (02)
 /// is what we trust, so it belongs to root or to us. False: it is not there.
-bool look_at(const std::string& path, mode_t others, Findings& found) {
+bool look_at(const std::string& path, mode_t others) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
   if ((status.st_mode & others) != 0)
-    found.warning(path + " is open to all users: chmod o" + (others == 02 ? "-w " : "= ") + path);
+    warn(path + " is open to all users: chmod o" + (others == 02 ? "-w " : "= ") + path);
   const passwd* user = getpwuid(status.st_uid);
   if (others == 02 && status.st_uid != 0 && status.st_uid != geteuid())
-    found.warning(path + " belongs to " + (user != nullptr ? user->pw_name : std::to_string(status.st_uid)) +
-                  ", who can change it at any time");
+    warn(path + " belongs to " + (user != nullptr ? user->pw_name : std::to_string(status.st_uid)) +
+         ", who can change it at any time");
   return true;
 }
 
-void check_spool(const Config& config, Findings& found) {
+bool check_spool(const Config& config) {
   const std::string path = spool_path(config), directory = directory_of(path);
-  if (!look_at(directory, 07, found))
-    return found.error(directory + " of the spool: " + std::generic_category().message(errno) +
-                       "; make it, owned by the receiver's user, 0770");
+  if (!look_at(directory, 07))
+    return fail(directory + " of the spool: " + std::generic_category().message(errno) +
+                "; make it, owned by the receiver's user, 0770");
   if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0)
-    found.warning(directory + " of the spool cannot be written by this user; check as the receiver's user");
-  for (const char* suffix : {"", "-wal", "-shm", "-lock", "-wake"}) look_at(path + suffix, 07, found);
+    warn(directory + " of the spool cannot be written by this user; check as the receiver's user");
+  for (const char* suffix : {"", "-wal", "-shm", "-lock", "-wake"}) look_at(path + suffix, 07);
   struct statfs system {};
   constexpr decltype(system.f_type) kNfs = 0x6969, kSmb2 = 0xfe534d42, kCifs = 0xff534d42;  // statfs(2)
   if (statfs(directory.c_str(), &system) == 0 &&
       (system.f_type == kNfs || system.f_type == kSmb2 || system.f_type == kCifs))
-    found.warning(directory + " of the spool is on a network file system, where SQLite's locks do not work");
+    warn(directory + " of the spool is on a network file system, where SQLite's locks do not work");
+  return true;
 }
 
-void check_action(const ActionConfig& action, Findings& found) {
+bool check_action(const ActionConfig& action) {
   const std::string name = "action " + action.route.action + ": ";
   if (action.type == ActionConfig::Type::syslog) {
-    if (access(action.socket.c_str(), F_OK) != 0) found.warning(name + "no syslogd listens at " + action.socket);
-    return;
+    if (access(action.socket.c_str(), F_OK) != 0) warn(name + "no syslogd listens at " + action.socket);
+    return true;
   }
   const std::string& program = action.run.front();
   if (access(program.c_str(), X_OK) != 0)
-    return found.error(name + program + ": " + std::generic_category().message(errno) +
-                       "; chmod +x, or check as the deliverer's user");
-  look_at(program, 02, found);
-  look_at(directory_of(program), 02, found);
+    return fail(name + program + ": " + std::generic_category().message(errno) +
+                "; chmod +x, or check as the deliverer's user");
+  look_at(program, 02);
+  look_at(directory_of(program), 02);
+  return true;
 }
 
+/// Whether all of it can work.
 bool look_around(const Config& config) {
-  Findings found;
-  look_at(config.path, 02, found);
-  found.warning(config.token_file.empty()
-                    ? "no token-file: every CloudMonitor user can send alerts here"
-                    : "the token travels in the URL: let that be https://, and log no query string");
-  if (config.access.user_ids.empty()) found.warning("no user-id: alerts of every Alibaba account are taken");
-  check_spool(config, found);
-  if (!config.listen.empty() && !look_at(directory_of(config.listen), 02, found))
-    found.error(directory_of(config.listen) + " of the socket is not there");
-  for (const ActionConfig& action : config.actions) check_action(action, found);
-  return found.usable;
+  look_at(config.path, 02);
+  warn(config.token_file.empty() ? "no token-file: every CloudMonitor user can send alerts here"
+                                 : "the token travels in the URL: let that be https://, and log no query string");
+  if (config.access.user_ids.empty()) warn("no user-id: alerts of every Alibaba account are taken");
+  bool usable = check_spool(config);
+  if (!config.listen.empty() && !look_at(directory_of(config.listen), 02))
+    usable = fail(directory_of(config.listen) + " of the socket is not there");
+  for (const ActionConfig& action : config.actions) usable = check_action(action) && usable;
+  return usable;
 }
 
 void add_action(Fields& rows, const ActionConfig& action) {
@@ -122,17 +120,16 @@ void print_routes(const Config& config) {
   for (const std::string kind : {"CRITICAL", "WARN", "INFO", "OK"}) {
     const std::string change = (kind == "OK" ? "alertState=" : "triggerLevel=") + kind;
     const Alert alert = make_alert({}, sample_fields({}, {change}), false);
-    std::string takers;
-    Fields others;
+    const std::size_t row = rows.size();
+    rows.emplace_back(kind, "");
     for (const ActionConfig& action : config.actions) {
-      const std::string why = why_not(action.route, alert);
-      if (why.empty())
+      std::string& takers = rows[row].second;
+      if (const std::string why = why_not(action.route, alert); why.empty())
         takers += (takers.empty() ? "" : " ") + action.route.action;
       else
-        others.emplace_back("", "not " + action.route.action + ": " + why);
+        rows.emplace_back("", "not " + action.route.action + ": " + why);
     }
-    rows.emplace_back(kind, takers.empty() ? "no action: kept as unmatched" : takers);
-    rows.insert(rows.end(), others.begin(), others.end());
+    if (rows[row].second.empty()) rows[row].second = "no action: kept as unmatched";
   }
   std::cout << "\nWhere a sample alert would go, by its level (explain says it for a real one; an\nOK also goes where "
                "its alarm went):\n"

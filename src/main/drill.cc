@@ -3,7 +3,6 @@
 #include "base/text.h"
 #include "base/wake.h"
 #include "main/operator.h"
-#include "main/sample.h"
 
 #include <algorithm>
 #include <iostream>

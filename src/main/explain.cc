@@ -7,7 +7,6 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "main/operator.h"
-#include "main/sample.h"
 #include "store/view.h"
 
 #include <unistd.h>
@@ -35,20 +34,17 @@ struct Explained {
   std::vector<ActionExplained> actions;
 };
 
-std::string body_of(const Arguments& arguments) {
-  if (arguments.positional.size() > 1) throw UsageError("explain takes one FILE, or the body on standard input");
-  if (!arguments.positional.empty() && arguments.positional[0] != "-")
-    return read_file(arguments.positional[0], kMaxRead);
-  return {std::istreambuf_iterator<char>(std::cin), {}};
-}
-
 Request request_of(const Arguments& arguments, const Config& config) {
-  const std::string body = body_of(arguments), url = arguments.value("url");
+  const auto& files = arguments.positional;
+  if (files.size() > 1) throw UsageError("explain takes one FILE, or the body on standard input");
+  const std::string body = files.empty() || files[0] == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
+                                                            : read_file(files[0], kMaxRead);
   const char* type = trim(body).starts_with('{') ? "application/json" : "application/x-www-form-urlencoded";
   Request request =
       callback_request(arguments.has("from") ? arguments.value("from") : config.access.allow.at(0).network.text(),
                        arguments.has("type") ? arguments.value("type") : type, body);
   // The query alone, also from a whole URL as it stands in the console.
+  const std::string url = arguments.value("url");
   const bool whole = url.starts_with("http://") || url.starts_with("https://");
   request.query_string = whole ? url.substr(std::min(url.find('?'), url.size() - 1) + 1) : url;
   return request;

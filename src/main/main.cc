@@ -1,9 +1,7 @@
 #include "base/fd.h"
 #include "main/verb.h"
 
-#include <unistd.h>
-
 int main(int argc, char** argv) {
   alertspool::open_standard_descriptors();
-  return alertspool::run_main(argc, argv, environ);
+  return alertspool::run_main(argc, argv);
 }

@@ -1,17 +1,14 @@
 /// What the operator's verbs share: the spool that they open, the FILTER options and ids that select alerts in it, who
-/// calls them, whether the processes of a spool live, and text for people.
+/// calls them, whether the processes of a spool live, text for people, and a sample callback.
 
 #pragma once
 
 #include "alert/alert.h"
 #include "alert/route.h"
 #include "main/verb.h"
-#include "store/store.h"
+#include "web/request.h"
 
-#include <cstddef>
 #include <functional>
-#include <string>
-#include <vector>
 
 namespace alertspool {
 
@@ -79,5 +76,18 @@ std::string line_of(const std::vector<Cell>& cells);
 std::string aligned(const Fields& rows);
 /// These facts and those of the alert, as far as they have a value, and its fields.
 void print_alert(const Alert& alert, Fields facts);
+
+// ---- a realistic callback: `sample` prints it, `test` spools it
+
+/// Every field that CloudMonitor documented in 2024, with this time as its timestamp, changed by `FIELD=VALUE`: unknown
+/// names are added, an empty value stays an empty field. Two samples belong to one alarm, so `alertState=OK` ends what
+/// a sample before it began. Throws UsageError for a word without `=`.
+Fields sample_fields(WallTime now, const std::vector<std::string>& changes);
+
+/// As CloudMonitor sends it: application/x-www-form-urlencoded, WHATWG URL Standard section 5.2.
+std::string encode_form(const Fields& fields);
+
+/// The request that brings such a body.
+Request callback_request(const std::string& from, const std::string& content_type, const std::string& body);
 
 }  // namespace alertspool

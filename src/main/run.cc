@@ -8,6 +8,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iomanip>
 #include <iostream>
 
@@ -20,12 +21,9 @@ using Words = std::vector<std::string>;
 
 constexpr unsigned kScreenWidth = 80;
 
-std::string_view variable(char** environment, std::string_view name) noexcept {
-  for (; *environment != nullptr; ++environment) {
-    const std::string_view entry = *environment;
-    if (entry.starts_with(name) && entry.substr(name.size()).starts_with('=')) return entry.substr(name.size() + 1);
-  }
-  return {};
+std::string_view variable(const char* name) noexcept {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 po::options_description options_of(const Verb& verb) {
@@ -136,11 +134,11 @@ const std::vector<const Verb*>& verbs() {
   return all;
 }
 
-Call parse_call(const std::vector<std::string>& words, char** environment) {
+Call parse_call(const std::vector<std::string>& words) {
   Call call;
   Words rest = words;
-  const bool cgi = !variable(environment, "GATEWAY_INTERFACE").empty();
-  const std::string_view query = variable(environment, "QUERY_STRING");
+  const bool cgi = !variable("GATEWAY_INTERFACE").empty();
+  const std::string_view query = variable("QUERY_STRING");
   if (cgi && !query.empty() && query.find('=') == query.npos) rest.clear();
 
   const Verb* named = take_verb(rest);
@@ -156,7 +154,7 @@ Call parse_call(const std::vector<std::string>& words, char** environment) {
     throw UsageError(verb + " takes no argument: " + call.arguments.positional.front());
   if (!cgi) return call;
   call.help = call.version = false;
-  const std::string_view path = variable(environment, "ALERTSPOOL_CONFIG");
+  const std::string_view path = variable("ALERTSPOOL_CONFIG");
   if (!call.arguments.config_asked_for && !path.empty()) {
     call.arguments.config_path = path;
     call.arguments.config_asked_for = true;
@@ -168,7 +166,7 @@ Config config_of(const Arguments& arguments, Secrets secrets) {
   return read_config(arguments.config_path, arguments.config_asked_for, secrets);
 }
 
-int run_main(int argc, char** argv, char** environment) {
+int run_main(int argc, char** argv) {
   bool to_syslog = false;
   const auto complain = [&](int code, const char* text) {
     if (!to_syslog) std::cerr << "alertspool: " << text << "\n";
@@ -177,7 +175,7 @@ int run_main(int argc, char** argv, char** environment) {
     return code;
   };
   try {
-    const Call call = parse_call({argv + std::min(argc, 1), argv + argc}, environment);
+    const Call call = parse_call({argv + std::min(argc, 1), argv + argc});
     to_syslog = (call.verb == &kServeVerb || call.verb == &kDeliverVerb) && nobody_reads_errors();
     if (to_syslog) log::open(log::Target::syslog);
     return run_call(call);

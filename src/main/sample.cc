@@ -1,10 +1,8 @@
-/// sample: a realistic callback body.
-
-#include "main/sample.h"
+/// sample and url: a realistic callback body, and the URL to send such ones to.
 
 #include "alert/decode.h"
 #include "alert/json.h"
-#include "main/verb.h"
+#include "main/operator.h"
 
 #include <algorithm>
 #include <cctype>
@@ -67,6 +65,31 @@ int sample(const Arguments& arguments) {
   return kOk;
 }
 
+/// `token=SECRET` of the token that is named, or of the only one; empty when none is configured.
+std::string parameter_of(const std::vector<Token>& tokens, const std::string& name) {
+  if (name.empty() && tokens.empty()) return "";
+  if (name.empty() && tokens.size() == 1) return "token=" + tokens.front().secret;
+  std::string known;
+  for (const Token& token : tokens) {
+    if (token.name == name) return "token=" + token.secret;
+    known += " " + token.name;
+  }
+  throw UsageError("url: name one token of token-file with --token NAME:" + (tokens.empty() ? " it has none" : known));
+}
+
+int url(const Arguments& arguments) {
+  const std::string base = arguments.positional.empty() ? "" : arguments.positional.front();
+  const bool encrypted = base.starts_with("https://");
+  if (arguments.positional.size() != 1 || (!encrypted && !base.starts_with("http://")))
+    throw UsageError("url takes one argument: https://HOST/PATH of the receiver");
+  const std::string parameter = parameter_of(config_of(arguments).access.tokens, arguments.value("token"));
+  if (!parameter.empty() && !encrypted) std::cerr << "alertspool: http:// shows the token on the way\n";
+  std::cout << base;
+  if (!parameter.empty()) std::cout << (base.find('?') == base.npos ? "?" : "&") << parameter;
+  std::cout << "\n";
+  return kOk;
+}
+
 }  // namespace
 
 Fields sample_fields(WallTime now, const std::vector<std::string>& changes) {
@@ -103,14 +126,7 @@ std::string encode_form(const Fields& fields) {
 }
 
 Request callback_request(const std::string& from, const std::string& content_type, const std::string& body) {
-  Request request;
-  request.method = "POST";
-  request.remote_addr = from;
-  request.remote_addr_count = 1;
-  request.content_type = content_type;
-  request.content_length = std::to_string(body.size());
-  request.body = body;
-  return request;
+  return {"POST", from, 1, "", content_type, std::to_string(body.size()), body};
 }
 
 const Verb kSampleVerb{"sample",
@@ -118,5 +134,11 @@ const Verb kSampleVerb{"sample",
                        "prints a realistic callback body, for curl --data-binary @-",
                        {{"json", "", "a system event as JSON instead of an alert"}},
                        sample};
+
+const Verb kUrlVerb{"url",
+                    "BASE",
+                    "prints the callback URL to paste into the console",
+                    {{"token", "NAME", "which token of the token file; not needed when it holds one"}},
+                    url};
 
 }  // namespace alertspool

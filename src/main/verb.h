@@ -83,13 +83,13 @@ struct Call {
 /// Under GATEWAY_INTERFACE it is always `serve`: Apache passes a query string without `=` as arguments, so whoever may
 /// send a request writes them, and they are ignored when QUERY_STRING has that form (RFC 3875 section 4.4). There the
 /// configuration is named by ALERTSPOOL_CONFIG, which the web server sets and a sender cannot. Throws UsageError.
-Call parse_call(const std::vector<std::string>& words, char** environment);
+Call parse_call(const std::vector<std::string>& words);
 
 /// Reads the configuration that these arguments name. Throws ConfigError.
 Config config_of(const Arguments& arguments, Secrets secrets = Secrets::read);
 
 /// Runs main() without the process: argv[0] is not looked at. Prints errors to standard error (to syslog when that is
 /// /dev/null), returns the exit code.
-int run_main(int argc, char** argv, char** environment);
+int run_main(int argc, char** argv);
 
 }  // namespace alertspool
