@@ -1,7 +1,6 @@
 #include "main/config.h"
 
 #include "base/text.h"
-#include "main/config_file.h"
 
 #include <grp.h>
 #include <sys/un.h>
@@ -28,14 +27,14 @@ constexpr milliseconds kDay = 24h;
 
 /// The text, when it is good.
 const string& require(bool good, const string& text, const string& cure) {
-  if (!good) throw BadValue("'" + text + "': " + cure);
+  if (!good) throw ConfigError("'" + text + "': " + cure);
   return text;
 }
 
 /// The value of a result that is a string when it failed.
 template <class Value>
 Value value_or_throw(std::variant<Value, string> result) {
-  if (const auto* why = std::get_if<string>(&result)) throw BadValue(*why);
+  if (const auto* why = std::get_if<string>(&result)) throw ConfigError(*why);
   return std::get<Value>(std::move(result));
 }
 
@@ -117,7 +116,7 @@ Keys program_keys(Config& c, Secrets secrets) {
   });
   keys.add("listen", [&](auto& v) { c.listen = socket_path(v); });
   keys.add("listen-group", [&](auto& v) {
-    if (getgrnam(v.c_str()) == nullptr) throw BadValue("no group '" + v + "' on this system");
+    if (getgrnam(v.c_str()) == nullptr) throw ConfigError("no group '" + v + "' on this system");
     c.listen_group = v;
   });
   keys.add("max-body", "64KiB", [&](auto& v) { c.max_body = size(v, 1 << 10, 16 << 20); });
@@ -184,14 +183,14 @@ void feed(const Keys& known, const Keys& foreign, const std::vector<ConfigLine>&
   for (const ConfigLine& line : lines) {
     try {
       if (foreign.find_nothrow(line.key, false) != nullptr)
-        throw BadValue("does not belong to this type of action: remove it, or change type");
+        throw ConfigError("does not belong to this type of action: remove it, or change type");
       const po::option_description* option = known.find_nothrow(line.key, false);
-      if (option == nullptr) throw BadValue(unknown_key(line.key, known));
+      if (option == nullptr) throw ConfigError(unknown_key(line.key, known));
       const int first = std::ranges::find(lines, line.key, &ConfigLine::key)->number;
       if (first != line.number && !option->semantic()->is_composing())
-        throw BadValue("already given in line " + std::to_string(first) + ": keep one of them");
+        throw ConfigError("already given in line " + std::to_string(first) + ": keep one of them");
       option->semantic()->notify(line.value);
-    } catch (const BadValue& bad) {
+    } catch (const ConfigError& bad) {
       faults.push_back({line.number, line.key + ": " + bad.what()});
     }
   }
@@ -248,11 +247,7 @@ Config parse_config(const string& text, const string& path, Secrets secrets) {
 
 Config read_config(const string& path, bool asked_for, Secrets secrets) {
   if (!asked_for && access(path.c_str(), F_OK) != 0 && errno == ENOENT) return parse_config("", path, secrets);
-  try {
-    return parse_config(contents(path), path, secrets);
-  } catch (const BadValue& bad) {
-    throw ConfigError(bad.what());
-  }
+  return parse_config(contents(path), path, secrets);
 }
 
 ReceiverSettings Config::receiver() const {

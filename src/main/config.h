@@ -5,10 +5,10 @@
 
 #include "deliver/action_config.h"
 #include "deliver/deliverer.h"
+#include "main/config_file.h"
 #include "store/store.h"
 #include "web/receive.h"
 
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -30,12 +30,6 @@ struct Config {
 
   ReceiverSettings receiver() const;
   DelivererSettings deliverer() const;
-};
-
-/// One line per error: `FILE:LINE: KEY: what is wrong, what to do`. Exit 78.
-class ConfigError : public std::runtime_error {
-public:
-  using std::runtime_error::runtime_error;
 };
 
 /// Whether the token file is read too. The deliverer and who lists alerts need no secret, so they may run as a user who

@@ -101,15 +101,15 @@ std::vector<Token> read_tokens(const string& path) {
   const string text = contents(path);
   struct stat status {};
   if (stat(path.c_str(), &status) == 0 && (status.st_mode & 07) != 0)
-    throw BadValue(path + " is open to all users: chmod o= " + path);
+    throw ConfigError(path + " is open to all users: chmod o= " + path);
   std::vector<Token> tokens;
   int number = 0;
   for (const string& line : split(text, '\n')) {
     ++number;
     const string fault = take_token(trim(line), tokens);
-    if (!fault.empty()) throw BadValue(path + ":" + std::to_string(number) + ": " + fault);
+    if (!fault.empty()) throw ConfigError(path + ":" + std::to_string(number) + ": " + fault);
   }
-  if (tokens.empty()) throw BadValue(path + " holds no token: add a line NAME SECRET");
+  if (tokens.empty()) throw ConfigError(path + " holds no token: add a line NAME SECRET");
   return tokens;
 }
 
@@ -117,9 +117,9 @@ string contents(const string& path) {
   try {
     return read_file(path, 1 << 20);
   } catch (const std::system_error& error) {
-    throw BadValue(path + ": cannot read it: " + error.code().message());
+    throw ConfigError(path + ": cannot read it: " + error.code().message());
   } catch (const std::length_error&) {
-    throw BadValue(path + ": larger than 1 MiB");
+    throw ConfigError(path + ": larger than 1 MiB");
   }
 }
 

@@ -39,17 +39,18 @@ struct ConfigText {
 /// `#` is part of the value. Never fails: what it does not understand is a fault.
 ConfigText split_config(std::string_view text);
 
-/// What is wrong with a value of the configuration, and what to write instead.
-class BadValue : public std::runtime_error {
+/// What is wrong and what to write instead: with a value, or with a file, one line per error: `FILE:LINE: KEY: ...`.
+/// Exit 78.
+class ConfigError : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
 };
 
 /// Lines `NAME SECRET`. Refuses a file that others than owner and group may use, and secrets that are short or would
-/// not survive a URL. Throws BadValue, which never shows a secret.
+/// not survive a URL. Throws ConfigError, which never shows a secret.
 std::vector<Token> read_tokens(const std::string& path);
 
-/// A whole file of at most 1 MiB. Throws BadValue.
+/// A whole file of at most 1 MiB. Throws ConfigError.
 std::string contents(const std::string& path);
 
 /// Letters, digits, `_` and `-`: whether it may name a token or an action.

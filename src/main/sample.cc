@@ -42,16 +42,11 @@ void change(Fields& fields, const std::vector<std::string>& changes) {
   }
 }
 
-/// `20210224T011113.709+0800`
-std::string event_time(WallTime now) {
-  std::string text = to_rfc3339(now + std::chrono::hours(8));
-  std::erase_if(text, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  return text + "+0800";
-}
-
 std::string sample_event(WallTime now, const std::vector<std::string>& changes) {
+  std::string time = to_rfc3339(now + std::chrono::hours(8)) + "+0800";  // 20210224T011113.709+0800
+  std::erase_if(time, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
   Fields fields = fields_of(kSampleEvent);
-  change(fields, {"eventTime=" + event_time(now)});
+  change(fields, {"eventTime=" + time});
   change(fields, changes);
   std::vector<JsonMember> members = {{"content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}})}};
   for (const auto& [name, value] : fields) members.emplace_back(name, json_string(value));
