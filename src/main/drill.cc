@@ -57,7 +57,7 @@ int print_result(const Record& record) {
 }
 
 int run(const Arguments& arguments) {
-  const milliseconds wait = duration_of(arguments, "wait", std::chrono::minutes(1));
+  const milliseconds wait = duration_of(arguments, "wait", "60s");
   OpenSpool spool(arguments, StoreUse::operate);
   const Incoming incoming = sample(spool.config, arguments.positional, spool.clock.wall());
   const Put put = spool.store.put({&incoming, 1}).at(0);

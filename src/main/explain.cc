@@ -40,9 +40,8 @@ Request request_of(const Arguments& arguments, const Config& config) {
   const std::string body = files.empty() || files[0] == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
                                                             : read_file(files[0], kMaxRead);
   const char* type = trim(body).starts_with('{') ? "application/json" : "application/x-www-form-urlencoded";
-  Request request =
-      callback_request(arguments.has("from") ? arguments.value("from") : config.access.allow.at(0).network.text(),
-                       arguments.has("type") ? arguments.value("type") : type, body);
+  Request request = callback_request(arguments.value("from", config.access.allow.at(0).network.text()),
+                                     arguments.value("type", type), body);
   // The query alone, also from a whole URL as it stands in the console.
   const std::string url = arguments.value("url");
   const bool whole = url.starts_with("http://") || url.starts_with("https://");

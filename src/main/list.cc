@@ -60,7 +60,7 @@ void print_line(const Record& record, const Alert& alert, bool colours, std::siz
 
 int list(const Arguments& arguments) {
   const bool json = arguments.has("json");
-  const std::string limit = arguments.has("limit") ? arguments.value("limit") : "50";
+  const std::string limit = arguments.value("limit", "50");
   std::optional<std::uint64_t> left = parse_number(limit);
   if (!left) throw UsageError("--limit " + limit + ": no number; 0 lists all");
   OpenSpool spool(arguments, StoreUse::read);

@@ -144,10 +144,10 @@ std::string operator_name() {
   return user != nullptr ? user->pw_name : std::to_string(getuid());
 }
 
-milliseconds duration_of(const Arguments& arguments, const char* option, milliseconds fallback) {
-  if (!arguments.has(option)) return fallback;
-  if (const auto duration = parse_duration(arguments.value(option))) return *duration;
-  throw UsageError("--" + std::string(option) + " " + arguments.value(option) + ": no duration; write 30s, 5m or 7d");
+milliseconds duration_of(const Arguments& arguments, const char* option, const char* fallback) {
+  const std::string text = arguments.value(option, fallback);
+  if (const auto duration = parse_duration(text)) return *duration;
+  throw UsageError("--" + std::string(option) + " " + text + ": no duration; write 30s, 5m or 7d");
 }
 
 Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept {

@@ -53,7 +53,7 @@ enum class Life { alive, unknown, dead };
 Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept;
 
 /// The value of an option that is a duration. Throws UsageError.
-milliseconds duration_of(const Arguments& arguments, const char* option, milliseconds fallback);
+milliseconds duration_of(const Arguments& arguments, const char* option, const char* fallback);
 
 /// Whether a deliverer is alive.
 bool deliverer_alive(const Status& status, WallTime now);

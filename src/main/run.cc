@@ -115,9 +115,9 @@ bool Arguments::has(std::string_view option) const {
   return find(given_, option) != nullptr;
 }
 
-std::string Arguments::value(std::string_view option) const {
+std::string Arguments::value(std::string_view option, const std::string& fallback) const {
   const auto all = values(option);
-  return all.empty() ? "" : all.back();
+  return all.empty() ? fallback : all.back();
 }
 
 std::vector<std::string> Arguments::values(std::string_view option) const {

@@ -172,9 +172,8 @@ int say_unreadable(Level level, std::string_view what, bool json) {
 }
 
 int run(const Arguments& arguments) {
-  const Limits limits{duration_of(arguments, "warn-age", std::chrono::minutes(5)),
-                      duration_of(arguments, "crit-age", std::chrono::minutes(30)),
-                      duration_of(arguments, "max-silence", std::chrono::days(7))};
+  const Limits limits{duration_of(arguments, "warn-age", "5m"), duration_of(arguments, "crit-age", "30m"),
+                      duration_of(arguments, "max-silence", "7d")};
   const bool json = arguments.has("json");
   try {
     OpenSpool spool(arguments, StoreUse::read);

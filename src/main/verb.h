@@ -45,8 +45,8 @@ public:
   std::vector<std::string> positional;
 
   bool has(std::string_view option) const;
-  /// The last value given; empty when not given.
-  std::string value(std::string_view option) const;
+  /// The last value given.
+  std::string value(std::string_view option, const std::string& fallback = "") const;
   std::vector<std::string> values(std::string_view option) const;
   void add(std::string option, std::string value) { given_.emplace_back(std::move(option), std::move(value)); }
 
