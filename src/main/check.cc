@@ -88,16 +88,6 @@ bool look_around(const Config& config) {
   return usable;
 }
 
-void add_action(Fields& rows, const ActionConfig& action) {
-  const bool command = action.type == ActionConfig::Type::command;
-  rows.emplace_back("action " + action.route.action, command ? "command" : "syslog to " + action.socket);
-  for (const std::string& word : action.run) rows.emplace_back("", "  " + word);
-  for (const Match& match : action.route.matches) rows.emplace_back("", "match " + match.text);
-  rows.emplace_back("", std::string(action.route.follow ? "follows an alarm that it took" : "does not follow") +
-                            "; retries " + to_text(action.retry.retry_min) + " to " + to_text(action.retry.retry_max) +
-                            ", gives up after " + to_text(action.retry.give_up_after));
-}
-
 void print_configuration(const Config& config) {
   Fields rows{{"file", config.path}, {"store", config.store.url}};
   for (const Prefix& prefix : config.access.allow)
@@ -110,7 +100,16 @@ void print_configuration(const Config& config) {
   rows.emplace_back("max-waiting", std::to_string(config.store.max_waiting));
   rows.emplace_back("keep", to_text(config.keep));
   rows.emplace_back("deliver", config.deliver ? "yes" : "no: alertspool deliver runs as a service of its own");
-  for (const ActionConfig& action : config.actions) add_action(rows, action);
+  for (const ActionConfig& action : config.actions) {
+    const bool command = action.type == ActionConfig::Type::command;
+    rows.emplace_back("action " + action.route.action, command ? "command" : "syslog to " + action.socket);
+    for (const std::string& word : action.run) rows.emplace_back("", "  " + word);
+    for (const Match& match : action.route.matches) rows.emplace_back("", "match " + match.text);
+    rows.emplace_back("", std::string(action.route.follow ? "follows an alarm that it took" : "does not follow") +
+                              "; retries " + to_text(action.retry.retry_min) + " to " +
+                              to_text(action.retry.retry_max) + ", gives up after " +
+                              to_text(action.retry.give_up_after));
+  }
   std::cout << aligned(rows);
 }
 

@@ -18,27 +18,25 @@ namespace {
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
 
-/// Empty: we are the one deliverer of this spool now. Else why not yet.
-std::string try_to_take_over(Store& store, const std::string& spool, bool once) {
-  if (access(spool.c_str(), F_OK) != 0) return "no spool yet: " + spool;
-  try {
-    if (!store.become_deliverer()) return "another deliverer serves this spool";
-    store.take_over();
-    return "";
-  } catch (const StoreError& error) {
-    if (once) throw;
-    return error.what();
-  }
-}
-
-/// Waits as a standby until we are the deliverer. False: it shall end instead. `settings` follow reloads meanwhile.
-bool wait_for_turn(Store& store, const Arguments& arguments, const std::string& spool, Deliverer::Events& events,
+/// Waits as a standby until we are the one deliverer of this spool. False: it shall end instead. `settings` follow
+/// reloads meanwhile.
+bool wait_for_turn(Store& store, const std::string& spool, bool once, const Deliverer::Events& events,
                    DelivererSettings& settings) {
-  const bool once = arguments.has("once");
   std::string told, note;
   for (int looks = 1;; ++looks) {
-    const std::string why_not = try_to_take_over(store, spool, once);
-    if (why_not.empty()) return true;
+    std::string why_not = "no spool yet: " + spool;
+    try {
+      if (access(spool.c_str(), F_OK) == 0) {
+        why_not = "another deliverer serves this spool";
+        if (store.become_deliverer()) {
+          store.take_over();
+          return true;
+        }
+      }
+    } catch (const StoreError& error) {
+      if (once) throw;
+      why_not = error.what();
+    }
     if (once && looks == kLooksOnce) return false;
     if (!once && why_not != told) log::notice("standby", {{"why", why_not}, {"next", "looks again each second"}});
     told = why_not;
@@ -77,7 +75,7 @@ int run(const Arguments& arguments) {
     return after.has_value();
   };
   events.lifetime_fd = arguments.has("child") ? STDIN_FILENO : -1;
-  if (!wait_for_turn(store, arguments, spool, events, settings)) return kOk;
+  if (!wait_for_turn(store, spool, once, events, settings)) return kOk;
 
   WakeReceiver wake(wake_path(config));
   events.wake_fd = wake.fd();

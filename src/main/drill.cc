@@ -46,16 +46,6 @@ Record watch(OpenSpool& spool, std::int64_t id, SteadyTime deadline) {
   }
 }
 
-int print_result(const Record& record) {
-  if (record.deliveries.empty()) {
-    std::cout << "no action takes it: alertspool sample | alertspool explain says why\n";
-    return kDataError;
-  }
-  for (const DeliveryRecord& delivery : record.deliveries)
-    std::cout << escape_controls(delivery.action) << ": " << delivery.state << '\n';
-  return record.state() == "delivered" ? kOk : kTryLater;
-}
-
 int run(const Arguments& arguments) {
   const milliseconds wait = duration_of(arguments, "wait", "60s");
   OpenSpool spool(arguments, StoreUse::operate);
@@ -72,7 +62,14 @@ int run(const Arguments& arguments) {
               << "alertspool deliver, and see alertspool show " << put.id << '\n';
     return kUnavailable;
   }
-  return print_result(watch(spool, put.id, spool.clock.steady() + wait));
+  const Record record = watch(spool, put.id, spool.clock.steady() + wait);
+  if (record.deliveries.empty()) {
+    std::cout << "no action takes it: alertspool sample | alertspool explain says why\n";
+    return kDataError;
+  }
+  for (const DeliveryRecord& delivery : record.deliveries)
+    std::cout << escape_controls(delivery.action) << ": " << delivery.state << '\n';
+  return record.state() == "delivered" ? kOk : kTryLater;
 }
 
 }  // namespace
