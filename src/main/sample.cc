@@ -27,11 +27,10 @@ constexpr std::string_view kSampleEvent =
     "&userId=1234567890123456&regionId=ap-southeast-1&name=Instance:StateChange&status=Normal&eventTime=&ver=1.0"
     "&id=00000000-0000-4000-8000-000000000000&traceId=00000000-0000-4000-8000-000000000001";
 
-Fields fields_of(std::string_view form) {
-  return std::get<Decoded>(decode_form(form)).pairs;
-}
-
-void change(Fields& fields, const std::vector<std::string>& changes) {
+/// The form's fields, changed by these and then by those.
+Fields changed(std::string_view form, std::vector<std::string> changes, const std::vector<std::string>& more) {
+  Fields fields = std::get<Decoded>(decode_form(form)).pairs;
+  changes.insert(changes.end(), more.begin(), more.end());
   for (const std::string& word : changes) {
     const std::size_t equals = word.find('=');
     if (equals == 0 || equals == word.npos) throw UsageError("'" + word + "': write FIELD=VALUE");
@@ -40,16 +39,15 @@ void change(Fields& fields, const std::vector<std::string>& changes) {
     if (at == fields.end()) at = fields.insert(at, {name, ""});
     at->second = word.substr(equals + 1);
   }
+  return fields;
 }
 
 std::string sample_event(WallTime now, const std::vector<std::string>& changes) {
   std::string time = to_rfc3339(now + std::chrono::hours(8)) + "+0800";  // 20210224T011113.709+0800
   std::erase_if(time, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  Fields fields = fields_of(kSampleEvent);
-  change(fields, {"eventTime=" + time});
-  change(fields, changes);
-  std::vector<JsonMember> members = {{"content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}})}};
-  for (const auto& [name, value] : fields) members.emplace_back(name, json_string(value));
+  std::vector<JsonMember> members{{"content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}})}};
+  for (const auto& [name, value] : changed(kSampleEvent, {"eventTime=" + time}, changes))
+    members.emplace_back(name, json_string(value));
   return json_object(members);
 }
 
@@ -88,13 +86,11 @@ int url(const Arguments& arguments) {
 }  // namespace
 
 Fields sample_fields(WallTime now, const std::vector<std::string>& changes) {
-  Fields fields = fields_of(kSample);
-  change(fields, {"timestamp=" + std::to_string(now.time_since_epoch().count())});
+  std::vector<std::string> own{"timestamp=" + std::to_string(now.time_since_epoch().count())};
   // What CloudMonitor sends with it, though it documents no such level.
-  if (std::find(changes.begin(), changes.end(), "alertState=OK") != changes.end())
-    change(fields, {"triggerLevel=OK", "curValue=12.45"});
-  change(fields, changes);
-  return fields;
+  if (std::ranges::find(changes, "alertState=OK") != changes.end())
+    own.insert(own.end(), {"triggerLevel=OK", "curValue=12.45"});
+  return changed(kSample, own, changes);
 }
 
 std::string encode_form(const Fields& fields) {
