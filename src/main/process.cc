@@ -53,7 +53,7 @@ std::optional<Config> reload_config(const Arguments& arguments, Secrets secrets,
 SteadyTime DelivererProcess::proceed(SteadyTime now) {
   int status = 0;
   if (pid_ != 0 && waitpid(pid_, &status, WNOHANG) == pid_) {
-    if (now - started_ >= 60s) pause_ = 1s;
+    if (now - started_ >= std::chrono::minutes(1)) pause_ = 1s;
     const int code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
     log::error("deliverer-end", {{"pid", std::to_string(pid_)},
                                  {WIFSIGNALED(status) ? "signal" : "exit", std::to_string(code)},
