@@ -57,7 +57,8 @@ class Service(http.server.ThreadingHTTPServer):
 
 
 class HandlerCase(unittest.TestCase):
-    """A directory with the secrets and, first in PATH, a recorder before each tool that a handler starts."""
+    """A directory with the secrets. PATH has the tools that handlers may start and no other, each one a recorder of its
+    command line that becomes the real one."""
 
     TOOLS = ("curl", "jq", "date", "od", "sed", "cut", "sha256sum", "base64")
 
@@ -90,7 +91,7 @@ class HandlerCase(unittest.TestCase):
         said = json.loads(done.stdout)
         self.stdin = json.dumps({"id": 0, "fields": dict(said["pairs"])}) + "\n"
         environment = said["actions"][0]["env"]
-        return {**environment, "HOME": str(self.dir), "PATH": f"{self.bin}:{environment['PATH']}", **variables}
+        return {**environment, "HOME": str(self.dir), "PATH": str(self.bin), **variables}
 
     def run_handler(self, handler, expect, *arguments, body=None, **variables):
         """Runs it as the deliverer does; what it printed."""
@@ -104,7 +105,7 @@ class HandlerCase(unittest.TestCase):
         return text
 
     def without(self, tool):
-        """A PATH that has the usual tools but this one."""
+        """A PATH that lacks this tool."""
         path = self.dir / "less"
         path.mkdir(exist_ok=True)
         for name in set(self.TOOLS) - {tool}:
@@ -113,8 +114,8 @@ class HandlerCase(unittest.TestCase):
 
 
 class HttpHandler:
-    """What is the same for all handlers that post JSON. A class for each service has its answers: one to a good request,
-    those that refuse, those that ask for patience."""
+    """What is the same for all handlers that post JSON. A class for each service has its answers: one to a good
+    request, those that refuse, those that ask for patience."""
 
     taken, refusals, passing = (200, b"ok"), (), ()
 
@@ -371,7 +372,7 @@ class PagerDuty(HttpHandler, HandlerCase):
 
 class Mail(HandlerCase):
     def send(self, expect=0, exits=0, arguments=("oncall@example.com",), **more):
-        self.tool("sendmail", f"cat >{self.dir}/mail\nexit {exits}")
+        self.tool("sendmail", f"{shutil.which('cat')} >{self.dir}/mail\nexit {exits}")
         self.said = self.run_handler("mail", expect, *arguments, **more)
         path = self.dir / "mail"
         if not path.exists():
