@@ -149,7 +149,7 @@ install: $(BUILD)/alertspool
 	  install -m 644 $(BUILD)/unit $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	install -D -m 644 completion/alertspool.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/alertspool
 	install -D -m 644 completion/_alertspool $(DESTDIR)$(DATADIR)/zsh/vendor-completions/_alertspool
-	cp -R $(wildcard README.md NEWS docs nginx-conf apache-conf examples) $(DESTDIR)$(DOCDIR)
+	umask 022 && cp -R $(wildcard README.md NEWS docs nginx-conf apache-conf examples) $(DESTDIR)$(DOCDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf || \
 	  install -D -m 644 examples/alertspool.conf $(DESTDIR)$(SYSCONFDIR)/alertspool/alertspool.conf
 
