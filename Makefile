@@ -115,7 +115,7 @@ lint:
 	cppcheck --quiet --std=c++20 --language=c++ --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr --suppress=missingInclude --suppress=accessMoved -Isrc src
 	shellcheck -s bash completion/alertspool.bash
-	shellcheck tools/deps tools/demo tools/check-floors tests/system/run .ci/run examples/handlers/*
+	shellcheck tools/deps tools/demo tools/check-floors tests/system/run tests/package .ci/run examples/handlers/*
 	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc \
 	  -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
 
@@ -163,7 +163,7 @@ uninstall:
 
 # ---- the rest
 
-.PHONY: dist deb clean
+.PHONY: dist deb check-deb clean
 dist:
 	@mkdir -p dist
 	git archive --prefix=alertspool-$(VERSION)/ -o dist/alertspool-$(VERSION).tar.gz HEAD
@@ -175,9 +175,13 @@ deb:
 	@tools/deps build deb
 	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/alertspool dist
 	git archive HEAD | tar -x -C $(BUILD)/deb/alertspool
-	cd $(BUILD)/deb/alertspool && dpkg-buildpackage -b -uc -us
+	cd $(BUILD)/deb/alertspool && dpkg-buildpackage -b -uc -us >../log 2>&1 || { tail -n 40 ../log; exit 1; }
 	lintian --allow-root --fail-on error,warning --suppress-tags $(NOT_OURS) $(BUILD)/deb/*.changes
 	cp $(BUILD)/deb/alertspool_*.deb dist/
+
+# In a Debian of its own, so as root: installed, used, upgraded, removed, purged.
+check-deb: deb
+	tests/package $$(ls -t dist/alertspool_$(VERSION)_*.deb | head -n 1)
 
 clean:
 	rm -rf $(BUILD) run dist

@@ -88,12 +88,14 @@ class Keys : public po::options_description {
 public:
   using Set = std::function<void(const string&)>;
 
-  void add(const char* name, Set set) { add_options()(name, po::value<string>()->notifier(set)); }
-  void add(const char* name, const char* fallback, Set set) {
+  void add(const char* name, const Set& set) { add_options()(name, po::value<string>()->notifier(set)); }
+  void add(const char* name, const char* fallback, const Set& set) {
     add_options()(name, po::value<string>()->notifier(set)->default_value(fallback));
   }
   /// One that may be given on several lines.
-  void add_list(const char* name, Set set) { add_options()(name, po::value<string>()->notifier(set)->composing()); }
+  void add_list(const char* name, const Set& set) {
+    add_options()(name, po::value<string>()->notifier(set)->composing());
+  }
 };
 
 Keys program_keys(Config& c, Secrets secrets) {

@@ -163,8 +163,8 @@ void FastCgiConnections::drain(FastCgiConnection& connection) {
 
 void FastCgiConnections::close(FastCgiConnection& connection) {
   set_state(connection, State::idle);
-  List gone;
   const std::lock_guard lock(mutex_);
+  List gone;  // closed before the lock is: when stop() finds the list empty, all are closed
   gone.splice(gone.begin(), list_, connection.self_);
   if (list_.empty()) empty_.notify_all();
 }
