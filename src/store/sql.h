@@ -50,8 +50,8 @@ inline constexpr const char* kCreate[] = {
       PRIMARY KEY (alert_id, action)
     ) WITHOUT ROWID)",
     "CREATE INDEX delivery_fresh ON delivery (action, alert_id) WHERE state = 'pending' AND lane IS NULL",
-    "CREATE INDEX delivery_lane ON delivery (action, lane, alert_id) "
-    "WHERE state IN ('pending', 'running') AND lane IS NOT NULL",
+    R"(CREATE INDEX delivery_lane ON delivery (action, lane, alert_id)
+        WHERE state IN ('pending', 'running') AND lane IS NOT NULL)",
     "CREATE INDEX delivery_due ON delivery (action, due) WHERE state = 'pending' AND due IS NOT NULL",
     "CREATE INDEX delivery_running ON delivery (owner, lease_until) WHERE state = 'running'",
     "CREATE INDEX delivery_failed ON delivery (action, alert_id) WHERE state = 'failed'",
