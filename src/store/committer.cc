@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -62,7 +63,7 @@ struct Committer::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  std::vector<Parked> queue;  // guarded by mutex, like all below
+  std::deque<Parked> queue;  // guarded by mutex, like all below
   std::size_t queued_bytes = 0;
   std::vector<Waiting> committing;  ///< of the batch that is being written
   std::vector<RefusalCount> refusals;
