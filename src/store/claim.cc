@@ -92,7 +92,7 @@ private:
     connection_.read("look what is due", [&](Session& session) { next = earliest(session, action_, owner_); });
     const bool heads = next.lanes && (*next.lanes <= now_ || *next.lanes > farthest_);
     more_ = next.fresh.has_value();
-    if (!heads && !more_) return;
+    if (!heads && !more_ && lanes_.empty()) return;
     connection_.write("claim deliveries", [&](Session& session) {
       session.run(sql::kEndLeases, {now_, owner_, now_});
       session.run(sql::kPullDue, {now_, action_, farthest_});
