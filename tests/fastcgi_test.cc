@@ -66,7 +66,12 @@ protected:
   RefusalLog refusals{clock};
   Committer committer{store, clock, [](std::size_t) {}};
   std::shared_ptr<const ReceiverSettings> settings = receiver_settings();
-  FastCgi fastcgi{listen_unix(path, ""), [this] { return std::atomic_load(&settings); }, committer, refusals, clock};
+  FastCgi fastcgi{listen_unix(path, ""),
+                  Listener::ours,
+                  [this] { return std::atomic_load(&settings); },
+                  committer,
+                  refusals,
+                  clock};
 };
 
 TEST_F(FastCgiTest, StoresThenAnswersAndKeepsTheConnection) {
@@ -313,7 +318,12 @@ TEST_F(FastCgiTest, ItsDescriptorsAreCloseOnExecAndAreGivenBack) {
   ASSERT_TRUE(stop());
   const Descriptors before;
   {
-    FastCgi again{listen_unix(directory.path("again"), ""), [this] { return settings; }, committer, refusals, clock};
+    FastCgi again{listen_unix(directory.path("again"), ""),
+                  Listener::ours,
+                  [this] { return settings; },
+                  committer,
+                  refusals,
+                  clock};
     FastCgiClient client(directory.path("again"));
     ASSERT_EQ(brief(client.ask(request(get_parameters(), ""))), "200 ready");
     const Descriptors while_open;

@@ -66,12 +66,13 @@ void look_at(Store& store) {
   }
 }
 
-int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener, const std::string& socket) {
+int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener, Listener whose) {
   const Fd signals = take_signals();  // before any thread, so that all have them blocked
   unsetenv("GATEWAY_INTERFACE");      // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
   Settings settings = std::make_shared<const ReceiverSettings>(config.receiver());
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
+  const std::string socket = whose == Listener::ours ? config.listen : "standard input";
   log::notice("start",
               {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", config.store.url}});
   log::notice("config", {{"file", config.path}});
@@ -85,7 +86,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   });
   committer.announce(self);
   FastCgi fastcgi(
-      std::move(listener), [&] { return settings.load(); }, committer, refusals, clock);
+      std::move(listener), whose, [&] { return settings.load(); }, committer, refusals, clock);
   DelivererProcess deliverer(deliver_command(arguments, "--child"), kOwnExecutable);
 
   for (Signal signal = Signal::none; signal != Signal::stop; signal = next_signal(signals)) {
@@ -149,9 +150,9 @@ int run(const Arguments& arguments) {
   const bool handed_over = is_listening_socket(STDIN_FILENO);
   if (!handed_over && std::getenv("GATEWAY_INTERFACE") != nullptr) return serve_one_request(arguments);
   const Config config = config_of(arguments);
-  if (handed_over) return serve_fastcgi(arguments, config, take_standard_input(), "standard input");
+  if (handed_over) return serve_fastcgi(arguments, config, take_standard_input(), Listener::handed_over);
   if (!config.listen.empty())
-    return serve_fastcgi(arguments, config, listen_unix(config.listen, config.listen_group), config.listen);
+    return serve_fastcgi(arguments, config, listen_unix(config.listen, config.listen_group), Listener::ours);
   throw UsageError(
       "no listening socket on standard input, and no `listen` in " + config.path +
       ": set listen = /run/alertspool/alertspool.sock, or let spawn-fcgi, systemd or the web server start it");

@@ -31,10 +31,12 @@ constexpr std::size_t kReaderStack = 256UL << 10;
 }  // namespace
 
 struct FastCgi::Impl {
-  Impl(Fd listener, Settings s, Committer& c, RefusalLog& r, const Clock& k)
-      : settings(std::move(s)), committer(c), refusals(r), clock(k), connections(std::move(listener), clock, [this] {
-          wake_watchdog();
-        }) {}
+  Impl(Fd listener, Listener whose, Settings s, Committer& c, RefusalLog& r, const Clock& k)
+      : settings(std::move(s)),
+        committer(c),
+        refusals(r),
+        clock(k),
+        connections(std::move(listener), whose, clock, [this] { wake_watchdog(); }) {}
   ~Impl();
   void start();
   bool stop(SteadyTime until);
@@ -276,9 +278,10 @@ FastCgi::Impl::~Impl() {
   }
 }
 
-FastCgi::FastCgi(Fd listener, Settings settings, Committer& committer, RefusalLog& refusals, const Clock& clock) {
+FastCgi::FastCgi(Fd listener, Listener whose, Settings settings, Committer& committer, RefusalLog& refusals,
+                 const Clock& clock) {
   FastCgiCodec::prepare();
-  impl_ = std::make_unique<Impl>(std::move(listener), std::move(settings), committer, refusals, clock);
+  impl_ = std::make_unique<Impl>(std::move(listener), whose, std::move(settings), committer, refusals, clock);
   impl_->start();
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "web/listen.h"
 #include "web/receive.h"
 
 #include <functional>
@@ -31,7 +32,8 @@ public:
 
   /// Makes `listener` non-blocking and starts the threads. Throws std::system_error.
   /// REQUIRES: SIGTERM, SIGINT, SIGHUP, SIGPIPE and SIGUSR1 are blocked or ignored already.
-  FastCgi(Fd listener, Settings settings, Committer& committer, RefusalLog& refusals, const Clock& clock);
+  FastCgi(Fd listener, Listener whose, Settings settings, Committer& committer, RefusalLog& refusals,
+          const Clock& clock);
   ~FastCgi();
 
   /// Accepts nothing more, lets requests that are being read or stored end, answers them, closes idle connections at

@@ -36,8 +36,9 @@ bool bytes_wait(int fd) noexcept {
 
 }  // namespace
 
-FastCgiConnections::FastCgiConnections(Fd listener, const Clock& clock, std::function<void()> on_work)
+FastCgiConnections::FastCgiConnections(Fd listener, Listener whose, const Clock& clock, std::function<void()> on_work)
     : listener_(std::move(listener)),
+      whose_(whose),
       clock_(clock),
       on_work_(std::move(on_work)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
@@ -92,20 +93,36 @@ bool FastCgiConnections::arm_listener(int operation) noexcept {
 }
 
 void FastCgiConnections::accept_some() {
+  const std::lock_guard lock(accept_mutex_);
   try {
-    for (int i = 0; i < kAcceptsAtOnce && !stopping_; ++i) {
-      if (!accepted_) accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (accepted_) {
-        open(accepted_);
-      } else if (errno == EAGAIN) {
-        break;
-      } else if (errno != ECONNABORTED && errno != EINTR) {
-        fail_with_errno("accept");
-      }
-    }
+    for (int i = 0; i < kAcceptsAtOnce && !stopping_ && accept_one(); ++i) continue;
     arm_listener(EPOLL_CTL_MOD);
   } catch (const std::exception& error) {
     pause_accepting(error.what());
+  }
+}
+
+/// False: nobody waits to be accepted. Throws for want of descriptors or memory.
+bool FastCgiConnections::accept_one() {
+  if (!accepted_) accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (accepted_) {
+    open(accepted_);
+    return true;
+  }
+  if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) fail_with_errno("accept");
+  return errno != EAGAIN;
+}
+
+/// REQUIRES: stopping_ is set. Afterwards nobody is in the middle of accepting.
+void FastCgiConnections::end_accepting() {
+  const std::lock_guard lock(accept_mutex_);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  if (whose_ == Listener::handed_over) return;
+  shutdown(listener_.get(), SHUT_RD);  // nobody can connect from here on: this ends
+  try {
+    while (accept_one()) continue;
+  } catch (const std::exception& error) {
+    log::error("stop", {{"error", error.what()}, {"next", "who was not accepted is cut off, the sender tries again"}});
   }
 }
 
@@ -206,7 +223,7 @@ void FastCgiConnections::tick(SteadyTime now) {
 
 bool FastCgiConnections::stop(SteadyTime until) {
   stopping_ = true;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
+  end_accepting();
   std::unique_lock lock(mutex_);
   // A request that has just arrived is served first; the answer closes its connection.
   for (const FastCgiConnection& connection : list_)

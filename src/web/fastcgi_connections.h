@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "web/fastcgi_codec.h"
+#include "web/listen.h"
 #include "web/receive.h"
 
 #include <atomic>
@@ -43,7 +44,7 @@ private:
 class FastCgiConnections {
 public:
   /// Makes `listener` non-blocking. `on_work` is called when a connection stops being idle. Throws std::system_error.
-  FastCgiConnections(Fd listener, const Clock& clock, std::function<void()> on_work);
+  FastCgiConnections(Fd listener, Listener whose, const Clock& clock, std::function<void()> on_work);
 
   /// Waits for a request; meanwhile accepts, drains and closes what needs no more than that. nullptr: nothing came
   /// within `patience` (negative: wait for ever), or end() was called. Any number of threads may wait.
@@ -65,7 +66,8 @@ public:
   /// Shuts down what is past its deadline; accepts again after a pause.
   void tick(SteadyTime now);
 
-  /// Accepts nothing more and closes what is idle; false when others were still open at the deadline.
+  /// Accepts nothing more and closes what is idle; false when others were still open at the deadline. What waits in the
+  /// backlog of a socket of ours would end with it, and is in flight too; else it waits for who comes after us.
   bool stop(SteadyTime until);
   /// All who wait, and will wait, get nullptr.
   void end() noexcept;
@@ -76,6 +78,8 @@ private:
 
   bool arm_listener(int operation) noexcept;
   void accept_some();
+  bool accept_one();
+  void end_accepting();
   void open(Fd& accepted);
   void pause_accepting(const std::string& why);
   bool has_request(FastCgiConnection& connection, unsigned events);
@@ -84,6 +88,7 @@ private:
   void set_state(FastCgiConnection& connection, State state);
 
   Fd listener_;
+  const Listener whose_;
   const Clock& clock_;
   const std::function<void()> on_work_;
   Fd epoll_;
@@ -97,8 +102,8 @@ private:
   std::atomic<int> busy_{0};  ///< connections that are not idle, and the listener while it pauses
   std::atomic<int> waiting_{0};
 
-  // These belong to whoever has the listener's event, and to the watchdog when a pause ends.
-  Fd accepted_;  ///< but not open yet, for want of descriptors
+  std::mutex accept_mutex_;  ///< whoever accepts holds it; guards these two
+  Fd accepted_;              ///< but not open yet, for want of descriptors
   std::optional<SteadyTime> pause_logged_;
   std::atomic<SteadyTime> paused_until_{SteadyTime::max()};
 };

@@ -8,6 +8,9 @@
 
 namespace alertspool {
 
+/// One that was handed over stays open elsewhere when we end.
+enum class Listener { ours, handed_over };
+
 /// Whether that descriptor is a listening stream socket.
 bool is_listening_socket(int fd) noexcept;
 

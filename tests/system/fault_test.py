@@ -211,6 +211,17 @@ class Stops(unittest.TestCase):
             self.assertEqual(client.answer().text, "accepted 1")
         self.assertEqual(site.receiver.wait(10), 0)
 
+    def test_term_answers_what_it_has_not_accepted_yet(self):
+        site = Site(self).start()
+        site.receiver.send_signal(signal.SIGSTOP)
+        with FastCgi(site.socket) as client, FastCgi(site.socket) as silent:
+            client.send(FastCgi.request(alert()))
+            site.receiver.terminate()
+            site.receiver.send_signal(signal.SIGCONT)
+            self.assertEqual(client.answer().text, "accepted 1")
+            self.assertTrue(silent.closed())
+        self.assertEqual(site.receiver.wait(10), 0)
+
     def test_idle_kept_connections_do_not_hold_the_stop_up(self):
         site = Site(self).start()
         with contextlib.ExitStack() as stack:
