@@ -17,10 +17,10 @@ namespace {
 
 const std::string kAlert = "alertName=cpu&alertState=ALERT&userId=12&ruleId=r1";
 
-StoreSettings store_settings(const std::string& file) {
+StoreSettings store_settings(const std::string& file, std::int64_t free_space_floor = 0) {
   StoreSettings settings;
   settings.url = "sqlite:" + file;
-  settings.free_space_floor = 0;
+  settings.free_space_floor = free_space_floor;
   return settings;
 }
 
@@ -50,6 +50,9 @@ class Cgi : public testing::Test {
 protected:
   /// The whole answer. `input_end`: whether standard input ends behind the body.
   std::string serve(std::vector<std::string> environment, const std::string& body, bool input_end = true) {
+    return serve(store, std::move(environment), body, input_end);
+  }
+  std::string serve(Store& spool, std::vector<std::string> environment, const std::string& body, bool input_end) {
     std::vector<char*> pointers;
     for (std::string& entry : environment) pointers.push_back(entry.data());
     pointers.push_back(nullptr);
@@ -61,7 +64,7 @@ protected:
       const Redirected in(STDIN_FILENO, input.read.get());
       const Redirected out(STDOUT_FILENO, output.write.get());
       output.write.reset();
-      stored = serve_cgi(receiver_settings(), store, refusals, clock, pointers.data());
+      stored = serve_cgi(receiver_settings(), spool, refusals, clock, pointers.data());
       // Still redirected: only serve_cgi() can have ended it.
       std::string answer(4096, '\0');
       std::size_t have = 0;
@@ -126,14 +129,24 @@ TEST_F(Cgi, AnswersAProbeAndCountsARefusal) {
 
 TEST_F(Cgi, AnswersOnlyThe503OfASpoolThatCannotBeUsed) {
   std::filesystem::create_directory(directory.path("spool.db"));
+  testing::internal::CaptureStderr();
   const std::string answer = post(kAlert, std::to_string(kAlert.size()));
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("event=refuse reason=not-stored addr=47.74.206.1 "),
+            std::string::npos);
   EXPECT_EQ(answer.substr(0, 11), "Status: 503");
   EXPECT_NE(answer.find("Retry-After: "), std::string::npos);
   EXPECT_EQ(answer.find("spool.db"), std::string::npos) << "the reason is for the log";
   EXPECT_FALSE(stored);
-  EXPECT_EQ(serve({"REQUEST_METHOD=GET"}, "").substr(0, 11), "Status: 503");
+  const std::string probed = serve({"REQUEST_METHOD=GET"}, "");
+  EXPECT_EQ(probed.substr(0, 11), "Status: 503");
+  EXPECT_TRUE(probed.ends_with("not ready\n")) << probed;
   EXPECT_EQ(serve({"REQUEST_METHOD=POST", "REMOTE_ADDR=192.0.2.1"}, "").substr(0, 11), "Status: 403")
       << "a refusal that cannot be counted is a refusal all the same";
+}
+
+TEST_F(Cgi, AProbeOfAFullDiskIsAnswered503) {
+  Store full(store_settings(directory.path("spool.db"), INT64_MAX), StoreUse::receive, clock);
+  EXPECT_EQ(serve(full, {"REQUEST_METHOD=GET"}, "", true).substr(0, 11), "Status: 503");
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ void count(Store& store, const RefusalCount& refusal) {
 Response act_on(const Decision& decision, Store& store, bool& stored) {
   if (decision.kind == Decision::Kind::answer) return decision.response;
   if (decision.kind == Decision::Kind::probe) {
+    store.check_room();
     store.connect();
     return answer_probe(true);
   }
@@ -92,17 +93,19 @@ Response act_on(const Decision& decision, Store& store, bool& stored) {
 bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
                char** environment) {
   bool stored = false;
+  Decision decision;
   Response response{500, "internal error", ""};
   try {
-    const Decision decision = decide(settings, clock, environment);
+    decision = decide(settings, clock, environment);
     if (decision.refused) {
       refusals.refused(*decision.refused);
       count(store, count_of(*decision.refused, clock.wall()));
     }
     response = act_on(decision, store, stored);
   } catch (const StoreError& error) {
-    log::error("not-stored", {{"why", error.what()}, {"next", "answered 503, the sender tries again"}});
-    response = {503, "not stored, try again", "Retry-After: 5\r\n"};
+    const NotStored why{error.what()};
+    refusals.refused(not_stored(decision, why));
+    response = decision.kind == Decision::Kind::probe ? answer_probe(false) : answer_stored(decision, why);
   } catch (const std::exception& error) {
     log::error("request", {{"why", error.what()}, {"next", "answered 500"}});
   }
