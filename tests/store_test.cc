@@ -601,6 +601,15 @@ TEST_F(StoreTest, LogWithoutItsSpoolIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db")));
 }
 
+TEST_F(StoreTest, LinkThatLeadsNowhereIsRefusedAndNotReplaced) {
+  for (const char* target : {"unmounted/spool.db", "spool.db"}) {
+    std::filesystem::create_symlink(target, directory.path("spool.db"));
+    EXPECT_THROW(put(incoming("d1")), StoreError);
+    EXPECT_EQ(std::filesystem::read_symlink(directory.path("spool.db")), target);
+    std::filesystem::remove(directory.path("spool.db"));
+  }
+}
+
 TEST_F(StoreTest, MissingDirectoryIsNamed) {
   StoreSettings elsewhere = settings();
   elsewhere.url = "sqlite:" + directory.path("missing/spool.db");

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace alertspool {
 namespace {
 
@@ -17,6 +19,11 @@ namespace {
 /// gone a moment later. One that stays will see that alert.
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
+
+/// Another reason why it cannot be seen is the store's to tell.
+bool absent(const std::string& spool) noexcept {
+  return access(spool.c_str(), F_OK) != 0 && errno == ENOENT;
+}
 
 /// Waits as a standby until we are the one deliverer of this spool. False: it shall end instead. `settings` follow
 /// reloads meanwhile.
@@ -26,7 +33,7 @@ bool wait_for_turn(Store& store, const std::string& spool, bool once, const Deli
   for (int looks = 1;; ++looks) {
     std::string why_not = "no spool yet: " + spool;
     try {
-      if (access(spool.c_str(), F_OK) == 0) {
+      if (!absent(spool)) {
         why_not = "another deliverer serves this spool";
         if (store.become_deliverer()) {
           store.take_over();
@@ -57,7 +64,7 @@ int run(const Arguments& arguments) {
   const bool once = arguments.has("once");
   const Config config = config_of(arguments, Secrets::leave);
   const std::string spool = spool_path(config);
-  if (once && access(spool.c_str(), F_OK) != 0) return kOk;  // nothing was ever stored
+  if (once && absent(spool)) return kOk;  // nothing was ever stored
   DelivererSettings settings = config.deliverer();
   const SystemClock clock;
   Store store(config.store, StoreUse::deliver, clock);

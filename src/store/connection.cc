@@ -41,9 +41,13 @@ std::string reason() {
   return std::generic_category().message(errno);
 }
 
+/// Whether something has that name, be it a link that leads nowhere: where a spool may be, none is made. Throws
+/// StoreError when that cannot be seen.
 bool exists(const std::string& path) {
   struct stat info {};
-  return stat(path.c_str(), &info) == 0;
+  if (lstat(path.c_str(), &info) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw StoreError("spool " + path + ": " + reason());
 }
 
 void sync_path(const std::string& path, int flags) {
@@ -124,6 +128,7 @@ void Connection::give_to_owner(const std::string& file) const noexcept {
 void Connection::refuse_damaged() const {
   struct stat info {};
   if (stat(path_.c_str(), &info) != 0) throw StoreError("spool " + path_ + ": " + reason());
+  if (euidaccess(path_.c_str(), R_OK) != 0) throw StoreError("spool " + path_ + ": " + reason());
   if (!S_ISREG(info.st_mode)) throw StoreError("spool " + path_ + " is not a regular file");
   if (info.st_size == 0) {
     throw StoreError("spool " + path_ + " is empty (0 bytes), which no spool is: restore a backup, or move it away");

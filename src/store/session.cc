@@ -121,9 +121,11 @@ bool prepare_sqlite() {
   return true;
 }
 
-/// SOCI's what() holds the bound values; its own message does not.
+/// SOCI's what() holds the bound values; its own message does not, but may begin with the name of a function.
 [[noreturn]] void rethrow(const soci::soci_error& error) {
-  throw SqlError(error.get_error_message());
+  std::string message = error.get_error_message();
+  if (message.starts_with("sqlite3_")) message.erase(0, message.find(": ") + 2);
+  throw SqlError(message);
 }
 
 }  // namespace
