@@ -113,6 +113,7 @@ TEST_F(Explain, AnswersAsTheReceiverWould) {
 
 TEST_F(Explain, UndecodableIsTakenByNoAction) {
   for (const nlohmann::json& action : json("{broken")["actions"]) EXPECT_EQ(action["matches"], false);
+  EXPECT_NE(text("{broken").find(": does not take it\n  it cannot be decoded\n"), std::string::npos);
 }
 
 TEST_F(Explain, DecodesWhatIsRefusedToo) {

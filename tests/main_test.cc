@@ -92,7 +92,7 @@ TEST(Call, WrongUseSaysWhereToRead) {
   EXPECT_TRUE(contains(usage_error({"deliver", "--onec"}), "alertspool deliver --help"));
   EXPECT_NE(usage_error({"deliver", "--on"}), "") << "options are not guessed";
   EXPECT_TRUE(contains(usage_error({"url", "--token"}), "url: "));
-  EXPECT_TRUE(contains(usage_error({"status", "now"}), "takes no argument: now"));
+  EXPECT_TRUE(contains(usage_error({"status", "now"}), "takes no argument: now; alertspool status --help"));
   EXPECT_EQ(usage_error({"deliver", "--once"}), "");
 }
 
@@ -144,6 +144,9 @@ TEST(RunMain, ExitsAsSysexitsSays) {
   EXPECT_EQ(run({"url"}).exit, 64);
   EXPECT_EQ(run({"check", "--config", "/nonexistent.conf"}).exit, 78);
   EXPECT_TRUE(contains(run({"check", "--config", "/nonexistent.conf"}).errors, "/nonexistent.conf: cannot read it"));
+  const Ran absent = run({"explain", "/nonexistent", "--config", "/dev/null"});
+  EXPECT_EQ(absent.exit, 69);
+  EXPECT_EQ(absent.errors, "alertspool: cannot open /nonexistent: No such file or directory\n");
 }
 
 TEST(Sample, HasEveryDocumentedFieldAndSurvivesDecoding) {
@@ -224,7 +227,9 @@ TEST_F(Configured, UrlCarriesTheChosenToken) {
   EXPECT_EQ(unnamed.exit, 64);
   EXPECT_TRUE(contains(unnamed.errors, "db ops")) << unnamed.errors;
   EXPECT_EQ(run({"url", "--config", config, "h/a", "--token", "db"}).exit, 64);
-  EXPECT_TRUE(contains(run({"url", "--config", config, "http://h/a", "--token", "db"}).errors, "http://"));
+  EXPECT_TRUE(contains(run({"url", "--config", config, "http://h/a", "--token", "db"}).errors, "use https://"));
+  EXPECT_TRUE(contains(run({"url", "--config", configured(""), "https://h/a", "--token", "db"}).errors,
+                       "token-file with --token NAME: none is configured"));
 }
 
 TEST_F(Configured, CheckShowsWhereEachLevelGoes) {
@@ -267,6 +272,14 @@ TEST_F(Configured, InitMakesASpoolOnce) {
   const Ran again = run({"init", "--config", config});
   EXPECT_EQ(again.exit, 0);
   EXPECT_TRUE(contains(again.output, "was there already"));
+}
+
+TEST_F(Configured, BackupSaysWhereItCannotWrite) {
+  const std::string config = configured(""), path = directory_ + "/absent/copy.db";
+  run({"init", "--config", config});
+  const Ran ran = run({"backup", path, "--config", config});
+  EXPECT_EQ(ran.exit, 69);
+  EXPECT_EQ(ran.errors, "alertspool: backup to " + path + ": unable to open database: " + path + "\n");
 }
 
 /// Blocks until some child has ended, without reaping it.

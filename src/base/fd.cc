@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <stdexcept>
 #include <system_error>
 
 namespace alertspool {
@@ -58,8 +57,7 @@ std::string read_file(const std::string& path, std::size_t limit) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_with_errno("cannot read " + path);
     content.append(buffer.data(), static_cast<std::size_t>(got));
-    if (content.size() > limit)
-      throw std::length_error("cannot read " + path + ": larger than " + std::to_string(limit) + " bytes");
+    if (content.size() > limit) throw std::system_error(EFBIG, std::generic_category(), "cannot read " + path);
   }
   return content;
 }

@@ -42,7 +42,7 @@ void set_nonblocking(int fd, bool on);
 /// The first thing that main() does. Returns whether 2 had been closed.
 bool open_standard_descriptors() noexcept;
 
-/// Whole file, at most `limit` bytes (more is an error). Throws std::system_error, std::length_error.
+/// Whole file, at most `limit` bytes (more is EFBIG). Throws std::system_error.
 std::string read_file(const std::string& path, std::size_t limit);
 
 /// Writes all to a blocking descriptor; false on error (errno says which).

@@ -83,7 +83,8 @@ bool look_around(const Config& config) {
   if (config.access.user_ids.empty()) warn("no user-id: alerts of every Alibaba account are taken");
   bool usable = check_spool(config);
   if (!config.listen.empty() && !look_at(directory_of(config.listen), 02))
-    usable = fail(directory_of(config.listen) + " of the socket is not there");
+    usable = fail(directory_of(config.listen) +
+                  " of the socket is not there; make it, or remove listen where the socket is handed over");
   for (const ActionConfig& action : config.actions) usable = check_action(action) && usable;
   return usable;
 }

@@ -118,8 +118,6 @@ string contents(const string& path) {
     return read_file(path, 1 << 20);
   } catch (const std::system_error& error) {
     throw ConfigError(path + ": cannot read it: " + error.code().message());
-  } catch (const std::length_error&) {
-    throw ConfigError(path + ": larger than 1 MiB");
   }
 }
 

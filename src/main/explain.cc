@@ -102,7 +102,7 @@ void print_json(const Explained& explained) {
 }
 
 void print(const Explained& explained) {
-  const bool stored = explained.status == 200;
+  const bool stored = explained.status == 200, decoded = !explained.alert.fields.empty();
   print_alert(explained.alert, {{"answer", std::to_string(explained.status) + (stored ? " (it would be stored)" : "")},
                                 {"reason", explained.reason},
                                 {"from", explained.alert.origin.remote_addr},
@@ -113,8 +113,8 @@ void print(const Explained& explained) {
       std::cout << "takes it\n"
                 << aligned(action.environment) << (action.line.empty() ? "" : "  " + action.line + "\n");
     else
-      std::cout << "does not take it" << (action.config.route.follow ? " unless it follows the alarm" : "") << "\n  "
-                << escape_controls(action.why) << '\n';
+      std::cout << "does not take it" << (action.config.route.follow && decoded ? " unless it follows the alarm" : "")
+                << "\n  " << escape_controls(action.why) << '\n';
   }
 }
 

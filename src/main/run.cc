@@ -75,7 +75,8 @@ void take_options(const Words& words, Call& call) {
 }
 
 void print_help(const Verb& verb) {
-  std::cout << "usage: alertspool " << verb.name << " [OPTION...] " << verb.arguments << "\n\n"
+  std::cout << "usage: alertspool " << verb.name << " [OPTION...]" << (*verb.arguments == '\0' ? "" : " ")
+            << verb.arguments << "\n\n"
             << verb.summary << "\n\n"
             << options_of(verb);
 }
@@ -144,14 +145,14 @@ Call parse_call(const std::vector<std::string>& words) {
   const Verb* named = take_verb(rest);
   call.named = named != nullptr;
   call.verb = call.named && !cgi ? named : &kServeVerb;
-  const std::string verb = call.verb->name;
+  const std::string verb = call.verb->name, hint = "; alertspool " + verb + " --help lists the options";
   try {
     take_options(rest, call);
   } catch (const po::error& error) {
-    throw UsageError(verb + ": " + error.what() + "; alertspool " + verb + " --help lists the options");
+    throw UsageError(verb + ": " + error.what() + hint);
   }
   if (*call.verb->arguments == '\0' && !call.arguments.positional.empty())
-    throw UsageError(verb + " takes no argument: " + call.arguments.positional.front());
+    throw UsageError(verb + " takes no argument: " + call.arguments.positional.front() + hint);
   if (!cgi) return call;
   call.help = call.version = false;
   const std::string_view path = variable("ALERTSPOOL_CONFIG");
@@ -183,7 +184,7 @@ int run_main(int argc, char** argv) {
     return complain(kUsage, error.what());
   } catch (const ConfigError& error) {
     return complain(kConfigError, error.what());
-  } catch (const StoreError& error) {
+  } catch (const std::runtime_error& error) {  // StoreError, std::system_error: something around us is broken
     return complain(kUnavailable, error.what());
   } catch (const std::exception& error) {
     return complain(kSoftware, error.what());

@@ -67,7 +67,8 @@ std::string parameter_of(const std::vector<Token>& tokens, const std::string& na
     if (token.name == name) return "token=" + token.secret;
     known += " " + token.name;
   }
-  throw UsageError("url: name one token of token-file with --token NAME:" + (tokens.empty() ? " it has none" : known));
+  throw UsageError("url: name one token of token-file with --token NAME:" +
+                   (tokens.empty() ? " none is configured" : known));
 }
 
 int url(const Arguments& arguments) {
@@ -76,7 +77,8 @@ int url(const Arguments& arguments) {
   if (arguments.positional.size() != 1 || (!encrypted && !base.starts_with("http://")))
     throw UsageError("url takes one argument: https://HOST/PATH of the receiver");
   const std::string parameter = parameter_of(config_of(arguments).access.tokens, arguments.value("token"));
-  if (!parameter.empty() && !encrypted) std::cerr << "alertspool: http:// shows the token on the way\n";
+  if (!parameter.empty() && !encrypted)
+    std::cerr << "alertspool: http:// shows the token to everybody on the way: use https://\n";
   std::cout << base;
   if (!parameter.empty()) std::cout << (base.find('?') == base.npos ? "?" : "&") << parameter;
   std::cout << "\n";

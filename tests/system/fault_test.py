@@ -254,7 +254,7 @@ class Stops(unittest.TestCase):
         site = Site(self).start()
         done = subprocess.run([PROGRAM, "serve", "--config", str(site.config)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=20)
-        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.returncode, 69)
         self.assertIn(str(site.socket), done.stderr)
         self.assertEqual(site.accepted(alert()), 1)
         site.receiver.kill()
