@@ -67,6 +67,22 @@ TEST_F(Codec, ABadRecordClosesTheDuplicateOnlyAndDoesNotWait) {
   EXPECT_EQ(send(ours.get(), "!", 1, MSG_NOSIGNAL), 1);
 }
 
+TEST_F(Codec, LibfcgiNeverSeesWhatNoWebServerSends) {
+  const std::string management = record::make(static_cast<record::Type>(11), "", 0);
+  const std::string whole = post("a=1");
+  server->send(whole.substr(0, 16) + management + whole.substr(16));
+  EXPECT_FALSE(codec->read_head(request));
+  EXPECT_TRUE(server->silent()) << "it would have answered that";
+}
+
+TEST_F(Codec, ABodyThatSuchARecordInterruptsIsNotWhole) {
+  server->send(head(post_parameters("a=1")) + record::make(record::input, "a=1") +
+               record::make(static_cast<record::Type>(11), "", 0) + record::make(record::input, ""));
+  ASSERT_TRUE(codec->read_head(request));
+  codec->read_body(request, 3);
+  EXPECT_FALSE(request.whole);
+}
+
 TEST_F(Codec, AConnectionThatEndsIsNoRequest) {
   server.reset();
   EXPECT_FALSE(codec->read_head(request));

@@ -3,7 +3,9 @@
 #include "base/fd.h"
 
 #include <fcgiapp.h>
+#include <fcgios.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +13,12 @@
 #include <stdexcept>
 
 namespace alertspool {
+
+namespace {
+
+thread_local RecordGuard* guard = nullptr;  // of the request that this thread reads
+
+}  // namespace
 
 void FastCgiCodec::prepare() {
   // FCGX_Init installs handlers of its own, which let a process hang at SIGTERM.
@@ -40,6 +48,8 @@ bool FastCgiCodec::read_head(Request& request) {
   // What libfcgi closes after a bad request is the duplicate; detached, it does so without draining it for 2 s.
   request_->detached = 1;
   all_read_ = false;
+  guard_ = {};  // what libfcgi had read ahead it has thrown away
+  guard = &guard_;
   // A head that was cut between two parameters passes for a whole one but for the error.
   if (FCGX_Accept_r(request_.get()) != 0 || FCGX_GetError(request_->in) != 0) return false;
   keep_asked_ = request_->keepConnection != 0;
@@ -50,6 +60,7 @@ bool FastCgiCodec::read_head(Request& request) {
 void FastCgiCodec::read_body(Request& request, std::size_t announced) {
   // One byte more than announced, which must not come: a truncated stream ends like a whole one but for its error.
   request.body.resize(announced + 1);
+  guard = &guard_;
   const int got = FCGX_GetStr(request.body.data(), static_cast<int>(announced + 1), request_->in);
   request.body.resize(static_cast<std::size_t>(got));
   all_read_ = request.body.size() <= announced && FCGX_GetError(request_->in) == 0;
@@ -59,6 +70,7 @@ void FastCgiCodec::read_body(Request& request, std::size_t announced) {
 void FastCgiCodec::discard_body(std::size_t limit) {
   std::array<char, 4096> waste;
   int got = 0;
+  guard = &guard_;
   do {
     got = FCGX_GetStr(waste.data(), static_cast<int>(waste.size()), request_->in);
     limit -= std::min(limit, static_cast<std::size_t>(got));
@@ -77,3 +89,11 @@ FastCgiCodec::Next FastCgiCodec::answer(const Response& response) {
 }
 
 }  // namespace alertspool
+
+/// libfcgi's only way to read from a socket: what stands in the program comes before what stands in the library.
+extern "C" int OS_Read(int fd, char* buffer, std::size_t size) {
+  using alertspool::guard;
+  ssize_t got = guard != nullptr && guard->broken() ? 0 : read(fd, buffer, size);
+  if (got > 0 && guard != nullptr) got = static_cast<ssize_t>(guard->pass({buffer, static_cast<std::size_t>(got)}));
+  return static_cast<int>(got);
+}

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include "web/record_guard.h"
 #include "web/request.h"
 
 #include <cstddef>
@@ -41,6 +42,7 @@ public:
 
 private:
   std::unique_ptr<FCGX_Request> request_;
+  RecordGuard guard_;
   bool keep_asked_ = false;
   bool all_read_ = false;
 };

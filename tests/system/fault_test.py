@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from harness import PROGRAM, FastCgi, Site, alert, eventually
+from harness import FORM, PROGRAM, FastCgi, Site, alert, eventually
 
 
 class Connections(unittest.TestCase):
@@ -70,6 +70,61 @@ class Connections(unittest.TestCase):
                 self.assertEqual(client.answer().status, 413)
         self.good_request(site)
 
+    def test_a_flood_of_parameters_takes_no_memory(self):
+        site = Site(self).start()
+        self.good_request(site)
+        before = memory_peak(site)
+        flood = FastCgi.record(FastCgi.PARAMS, FastCgi.pairs([("X", "y" * 65000)])) * 16
+        with FastCgi(site.socket) as client:
+            client.send(FastCgi.begin())
+            with self.assertRaises(ConnectionError):
+                while True:
+                    client.send(flood)
+        self.good_request(site)
+        self.assertLess(memory_peak(site) - before, 64 << 20)
+
+    def test_a_flood_of_requests_whose_answers_nobody_reads(self):
+        site = Site(self).start()
+        with FastCgi(site.socket, timeout=5) as client:
+            with self.assertRaises(ConnectionError):
+                while True:
+                    client.send(FastCgi.request(b"x" * 9000, keep=True))
+        self.good_request(site)
+
+    def test_every_padding_and_every_splitting_of_records_is_understood(self):
+        site = Site(self).start()
+        def record(kind, content=b"", padding=0):
+            plain = FastCgi.record(kind, content)
+            return plain[:6] + bytes([padding]) + plain[7:] + b"\xff" * padding
+        for padding, size in ((0, 1), (1, 2), (7, 3), (8, 100), (255, 60000)):
+            body = alert()
+            def stream(kind, content):
+                parts = [content[i:i + size] for i in range(0, len(content), size)]
+                return b"".join(record(kind, part, padding) for part in parts) + record(kind)
+            pairs = FastCgi.pairs([("REQUEST_METHOD", "POST"), ("REMOTE_ADDR", "127.0.0.1"), ("CONTENT_TYPE", FORM),
+                                   ("CONTENT_LENGTH", str(len(body)))])
+            with FastCgi(site.socket) as client:
+                client.send(FastCgi.begin() + stream(FastCgi.PARAMS, pairs) + stream(FastCgi.STDIN, body))
+                self.assertEqual(client.answer().status, 200, (padding, size))
+
+    def test_what_is_cut_short_aborted_or_interleaved_is_never_stored(self):
+        site = Site(self).start()
+        whole = FastCgi.request(alert())
+        begin, params = whole[:16], whole[16:]
+        other = FastCgi.record(FastCgi.STDIN, b"a=1", request_id=2)
+        bad = [whole[:size] for size in range(0, len(whole), 5)]
+        bad += [whole[:-8] + FastCgi.record(FastCgi.ABORT), whole[:-8] + other + whole[-8:],
+                begin + other + params, begin + begin + params, begin + FastCgi.record(FastCgi.ABORT) + params]
+        for data in bad:
+            with FastCgi(site.socket) as client:
+                client.send(data)
+                client.socket.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
+                    self.assertEqual(client.answer().status, 400, data)
+        self.assertEqual(site.list(), [])
+        self.good_request(site)
+        self.assertIsNone(site.receiver.poll())
+
     def test_garbage_on_the_socket_ends_nothing_that_was_accepted(self):
         site = Site(self).start()
         alert_id = site.accepted(alert())
@@ -79,9 +134,8 @@ class Connections(unittest.TestCase):
                 client.send(garbage)
                 client.socket.shutdown(socket.SHUT_WR)
                 client.closed()
-            if site.receiver.poll() is not None:
-                site.start()
         self.good_request(site)
+        self.assertIsNone(site.receiver.poll())
         self.assertEqual(site.show(alert_id)["id"], alert_id)
 
     def test_too_few_descriptors_end_nothing(self):
@@ -460,6 +514,12 @@ class Reloads(unittest.TestCase):
         eventually(lambda: "stale" in site.verb("status", expect=None), lambda: f"status says it\n{site.log()}")
         site.receiver.send_signal(signal.SIGHUP)
         eventually(lambda: "stale" not in site.verb("status", expect=None), "mended")
+
+
+def memory_peak(site):
+    """The most that the receiver ever had in memory, in bytes (proc(5), VmHWM)."""
+    with open(f"/proc/{site.receiver.pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
 def listens(site):
