@@ -1,6 +1,6 @@
 # alertspool: GNU make, no generator. `make` builds build/alertspool; `make check` builds and tests everything;
-# `make run` shows it at work. check, run, demo, coverage and bench install the Debian packages they lack (tools/deps);
-# `make` alone does not: `make deps` first on a fresh machine.
+# `make run` shows it at work. check, run, demo, coverage, fuzz and bench install the Debian packages they lack
+# (tools/deps); `make` alone does not: `make deps` first on a fresh machine.
 
 VERSION := 0.1.0
 
@@ -36,10 +36,13 @@ SOURCES := $(filter-out src/main/main.cc,$(wildcard src/*/*.cc))
 OBJECTS := $(SOURCES:%.cc=$(BUILD)/%.o)
 HEADERS := $(wildcard src/*/*.h)
 TESTS   := $(wildcard tests/*_test.cc)
+TARGETS := $(filter-out tests/fuzz/main.cc,$(wildcard tests/fuzz/*.cc))
 JOBS    ?= $(shell nproc)
 
 .PHONY: all
 all: $(BUILD)/alertspool
+
+$(OBJECTS): override CXXFLAGS += $(COVERED)
 
 $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
@@ -53,8 +56,11 @@ $(BUILD)/libalertspool.a: $(OBJECTS)
 $(BUILD)/alertspool: $(BUILD)/src/main/main.o $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--no-as-needed $(MALLOC) -Wl,--as-needed $(LDLIBS)
 
-$(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
+$(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(TARGETS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lgtest -lgtest_main $(LDLIBS)
+
+$(BUILD)/fuzz-targets: $(BUILD)/tests/fuzz/main.o $(TARGETS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
+	$(CXX) $(LDFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ $(LDLIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -108,25 +114,36 @@ check-docs: $(BUILD)/alertspool
 check-man:
 	mandoc -T lint -W warning man/*.[1-9]
 
-.PHONY: lint format coverage bench
+FORMATTED := $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h tests/fuzz/*.cc tests/fuzz/*.h bench/*.cc)
+.PHONY: lint format coverage fuzz bench
 lint:
 	@tools/deps build lint
-	clang-format --dry-run -Werror $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h bench/*.cc)
+	clang-format --dry-run -Werror $(FORMATTED)
 	cppcheck --quiet --std=c++20 --language=c++ --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr --suppress=missingInclude --suppress=accessMoved -Isrc src
 	shellcheck -s bash completion/alertspool.bash
-	shellcheck tools/deps tools/demo tools/check-floors tests/system/run tests/package .ci/run examples/handlers/*
+	shellcheck tools/deps tools/demo tools/check-floors tests/system/run tests/fuzz/run tests/package .ci/run examples/handlers/*
 	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc \
 	  -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
 
 format:
-	clang-format -i $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h bench/*.cc)
+	clang-format -i $(FORMATTED)
 
 coverage:
 	@tools/deps build check cover
 	$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/coverage CXXFLAGS='-O0 -g --coverage' \
 	  LDFLAGS=--coverage unit-tests system-tests
 	gcovr --root . --filter src/ --object-directory $(BUILD)/coverage --sort-uncovered $(BUILD)/coverage
+
+# DURATION: seconds for all targets together. What it finds stays below $(BUILD)/fuzz. Only src/ is instrumented for
+# coverage: what the targets themselves do is of no interest.
+DURATION ?= 120
+SANITIZED := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz:
+	@tools/deps build fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CXX=clang++ \
+	  CXXFLAGS='$(SANITIZED)' LDFLAGS='$(SANITIZED)' COVERED=-fsanitize=fuzzer-no-link $(BUILD)/fuzz/fuzz-targets
+	tests/fuzz/run $(BUILD)/fuzz $(DURATION)
 
 bench:
 	@tools/deps build bench
