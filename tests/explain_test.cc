@@ -112,7 +112,8 @@ TEST_F(Explain, AnswersAsTheReceiverWould) {
 }
 
 TEST_F(Explain, UndecodableIsTakenByNoAction) {
-  for (const nlohmann::json& action : json("{broken")["actions"]) EXPECT_EQ(action["matches"], false);
+  const nlohmann::json explained = json("{broken");
+  for (const nlohmann::json& action : explained["actions"]) EXPECT_EQ(action["matches"], false);
   EXPECT_NE(text("{broken").find(": does not take it\n  it cannot be decoded\n"), std::string::npos);
 }
 
