@@ -1,6 +1,6 @@
 # alertspool: GNU make, no generator. `make` builds build/alertspool; `make check` builds and tests everything;
-# `make run` shows it at work. check, run, demo, coverage, fuzz and bench install the Debian packages they lack
-# (tools/deps); `make` alone does not: `make deps` first on a fresh machine.
+# `make run` shows it at work. Targets that run something install the Debian packages they lack (tools/deps); `make` alone
+# does not: `make deps` first on a fresh machine.
 
 VERSION := 0.1.0
 
@@ -144,6 +144,13 @@ fuzz:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/fuzz CXX=clang++ \
 	  CXXFLAGS='$(SANITIZED)' LDFLAGS='$(SANITIZED)' COVERED=-fsanitize=fuzzer-no-link $(BUILD)/fuzz/fuzz-targets
 	tests/fuzz/run $(BUILD)/fuzz $(DURATION)
+
+# COUNT: kills at random after every system call was met, or power cuts.
+.PHONY: crash power-cut
+crash power-cut:
+	@tools/deps build check proof
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool
+	tests/proof/$@ $(BUILD)/alertspool $(COUNT)
 
 bench:
 	@tools/deps build bench

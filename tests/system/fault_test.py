@@ -330,7 +330,7 @@ class Spool(unittest.TestCase):
     def refused_and_kept(self, site, content):
         """Callbacks are answered 503 or the start is refused; the file is what it was."""
         site.start(wait=False)
-        eventually(lambda: site.receiver.poll() is not None or listens(site), "ended or listening")
+        eventually(lambda: site.receiver.poll() is not None or site.listens(), "ended or listening")
         if site.receiver.poll() is None:
             self.assertEqual(site.post(alert()).status, 503)
         else:
@@ -385,7 +385,7 @@ class Spool(unittest.TestCase):
         site = Site(self)
         site.spool.parent.rmdir()
         site.start(wait=False)
-        eventually(lambda: site.receiver.poll() is not None or listens(site), "ended or listening")
+        eventually(lambda: site.receiver.poll() is not None or site.listens(), "ended or listening")
         if site.receiver.poll() is not None:
             self.assertNotEqual(site.receiver.returncode, 0)
             self.assertIn(str(site.spool.parent), site.log())
@@ -520,11 +520,6 @@ def memory_peak(site):
     """The most that the receiver ever had in memory, in bytes (proc(5), VmHWM)."""
     with open(f"/proc/{site.receiver.pid}/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-
-
-def listens(site):
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(site.socket)) == 0
 
 
 def site_status(site):

@@ -280,9 +280,9 @@ class Site:
 
     # ---- processes
 
-    def start(self, wait=True, **options):
-        """Starts the receiver; returns the site."""
-        arguments = [PROGRAM, "serve", "--config", str(self.config)]
+    def start(self, wait=True, under=(), **options):
+        """Starts the receiver, under strace or the like; returns the site."""
+        arguments = [*under, PROGRAM, "serve", "--config", str(self.config)]
         stdin = subprocess.DEVNULL
         if self.handover:
             stdin = self.listener = self.listener or self.listen()
@@ -293,6 +293,10 @@ class Site:
         if wait:
             eventually(self.answers, lambda: f"receiver answers\n{self.log()}")
         return self
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def listen(self):
         """A socket that outlives receivers, as systemd or spawn-fcgi holds it."""
@@ -418,14 +422,14 @@ class Site:
         self.test.assertRegex(answer.text, r"^accepted \d+$")
         return answer.id
 
-    def cgi(self, body=b"", arguments=(), stdin=None, **params):
+    def cgi(self, body=b"", arguments=(), stdin=None, under=(), **params):
         """The program as a CGI process: its answer, its exit status, its standard error."""
         environment = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST", "REMOTE_ADDR": "127.0.0.1",
                        "CONTENT_TYPE": FORM, "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": "",
                        "SERVER_PROTOCOL": "HTTP/1.1", "PATH": "/usr/bin:/bin",
                        "ALERTSPOOL_CONFIG": str(self.config), **params}
         source = {"stdin": stdin} if stdin else {"input": body}
-        done = subprocess.run([PROGRAM, *arguments], **source, env=environment, cwd="/", timeout=20,
+        done = subprocess.run([*under, PROGRAM, *arguments], **source, env=environment, cwd="/", timeout=20,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return parse_cgi(done.stdout) if done.stdout else None, done
 
