@@ -16,7 +16,8 @@ namespace alertspool {
 namespace {
 
 /// Another `--once` may hold the spool and yet have looked for the last time before our alert was stored; such a one is
-/// gone a moment later. One that stays will see that alert.
+/// gone a moment later. One that stays will see that alert. And a root who looks at the spool makes files that are his
+/// for a moment: then it cannot be opened.
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
 
@@ -41,7 +42,7 @@ bool wait_for_turn(Store& store, const std::string& spool, bool once, const Deli
         }
       }
     } catch (const StoreError& error) {
-      if (once) throw;
+      if (once && looks == kLooksOnce) throw;
       why_not = error.what();
     }
     if (once && looks == kLooksOnce) return false;

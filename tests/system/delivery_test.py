@@ -288,6 +288,21 @@ class Deliverers(unittest.TestCase):
         self.assertEqual([site.show(i)["state"] for i in ids], ["delivered"] * 3)
         self.assertEqual(site.start_deliverer("--once").wait(15), 0)
 
+    def test_once_waits_for_a_spool_that_cannot_be_opened_for_a_moment(self):
+        site = Site(self, settings="deliver = no").start()
+        site.syslog.start()
+        alert_id = site.accepted(alert())
+        site.stop()
+        aside = site.spool.with_name("aside")
+        site.spool.rename(aside)
+        site.spool.touch()
+        once = site.start_deliverer("--once")
+        lock = f":{site.spool.with_name('spool.db-lock').stat().st_ino} "
+        eventually(lambda: once.poll() is not None or lock in pathlib.Path("/proc/locks").read_text(), "it looks")
+        aside.replace(site.spool)
+        self.assertEqual(once.wait(15), 0, site.log())
+        self.assertEqual(site.show(alert_id)["state"], "delivered")
+
     def test_a_second_deliverer_stands_by_and_takes_over(self):
         site = Site(self, settings="deliver = no").start()
         site.syslog.start()
