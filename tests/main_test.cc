@@ -274,6 +274,14 @@ TEST_F(Configured, InitMakesASpoolOnce) {
   EXPECT_TRUE(contains(again.output, "was there already"));
 }
 
+TEST_F(Configured, InitRefusesASpoolThatIsDamaged) {
+  const std::string config = configured("");
+  write("spool.db", "", 0660);
+  const Ran ran = run({"init", "--config", config});
+  EXPECT_EQ(ran.exit, 69);
+  EXPECT_TRUE(contains(ran.errors, "is empty (0 bytes)")) << ran.errors;
+}
+
 TEST_F(Configured, BackupSaysWhereItCannotWrite) {
   const std::string config = configured(""), path = directory_ + "/absent/copy.db";
   run({"init", "--config", config});
