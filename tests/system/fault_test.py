@@ -201,7 +201,6 @@ class Load:
 
 class Kills(unittest.TestCase):
     def every_accepted_one_came_out(self, site, load):
-        site.write_config(settings=site.settings)
         eventually(lambda: site.list("--state", "pending", "--limit", 1) + site.list("--state", "running", "--limit", 1)
                    == [], lambda: f"drained\n{site.log()[-3000:]}", 60)
         runs = site.runs("act")

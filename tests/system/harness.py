@@ -252,8 +252,10 @@ class Site:
         self.actions = self.actions if actions is None else actions
         allow = "" if "allow" in self.settings else "allow = 127.0.0.1\n"
         listen = "" if self.handover else f"listen = {self.socket}\n"
-        self.config.write_text(f"store = sqlite:{self.spool}\n{allow}{listen}{self.settings}\n"
-                               f"{self.actions or self.log_action()}")
+        whole = self.config.with_suffix(".new")  # who reads meanwhile sees the old one or the new one
+        whole.write_text(f"store = sqlite:{self.spool}\n{allow}{listen}{self.settings}\n"
+                         f"{self.actions or self.log_action()}")
+        whole.replace(self.config)
 
     def log_action(self, more=""):
         return f"[action.log]\ntype = syslog\nsocket = {self.syslog.path}\nretry-min = 1s\n{more}\n"
