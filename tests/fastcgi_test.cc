@@ -272,6 +272,20 @@ TEST_F(FastCgiTest, StopLetsARequestThatIsBeingReadEnd) {
   EXPECT_TRUE(stopping.get());
 }
 
+TEST_F(FastCgiTest, AListenerThatBecomesBlockingHoldsNobodyUp) {
+  const std::string other = directory.path("handed over");
+  Fd listener = listen_unix(other, "");
+  const Fd shared(fcntl(listener.get(), F_DUPFD_CLOEXEC, 3));
+  FastCgi handed_over{
+      std::move(listener), Listener::handed_over, [this] { return settings; }, committer, refusals, clock};
+  set_nonblocking(shared.get(), false);  // as systemd does for each ExecReload
+  ASSERT_EQ(brief(FastCgiClient(other).ask(request(get_parameters(), ""))), "200 ready");
+  auto stopping = std::async(std::launch::async, [&] { return handed_over.stop(clock.steady() + 5s); });
+  EXPECT_EQ(stopping.wait_for(10s), std::future_status::ready);
+  const FastCgiClient who_ends_an_accept(other);
+  EXPECT_TRUE(stopping.get());
+}
+
 TEST_F(FastCgiTest, StopSaysWhenItsDeadlinePassedFirst) {
   FastCgiClient client = connect();
   ASSERT_EQ(brief(client.ask(request(get_parameters(), ""))), "200 ready");
