@@ -52,15 +52,5 @@ said() {
   printf '%s' "$answer" | jq -Rrs --arg status "$status" '"status \($status): " + (.[:200] | gsub("[[:cntrl:]]+"; " "))'
 }
 
-# taken: ends the handler as the HTTP status says. taken_by_robot: as the error code in the answer says too.
+# taken: ends the handler as the HTTP status says.
 taken() { case $status in 2??) exit 0 ;; *) refused "$(said)" ;; esac }
-taken_by_robot() {
-  verdict=$(printf '%s' "$answer" | jq -r '(.errcode // .code) as $code | (.errmsg // .msg // "") as $why |
-    if $code == null then "none" elif $code == 0 then "taken"
-    elif $code == -1 or ($why | test("too (many|fast)|freq"; "i")) then "busy" else "refused" end' 2>/dev/null)
-  case ${verdict:-none}$status in
-  taken2??) exit 0 ;;
-  refused* | none4??) refused "$(said)" ;;
-  *) later "$(said)" ;;
-  esac
-}
