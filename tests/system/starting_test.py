@@ -1,17 +1,14 @@
-"""Other ways to start it and other servers around it, as shipped: spawn-fcgi, lighttpd, the systemd units, rsyslog."""
+"""Other ways to start it and other servers around it, as shipped: spawn-fcgi, lighttpd, rsyslog."""
 
 import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
 import unittest
 
 from harness import PROGRAM, ROOT, Site, alert, captured_callbacks, eventually, free_port
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 LIGHTTPD, RSYSLOGD = shutil.which("lighttpd", path=PATH), shutil.which("rsyslogd", path=PATH)
-UNITS = sorted((ROOT / "systemd").iterdir())
 
 
 @unittest.skipUnless(shutil.which("spawn-fcgi"), "no spawn-fcgi")
@@ -55,31 +52,6 @@ class Lighttpd(unittest.TestCase):
         log = (site.dir / "alertspool.log").read_text()
         self.assertIn("POST /cloudmonitor 200", log)
         self.assertNotIn("in-vain", log)
-
-
-@unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze (package systemd)")
-class Units(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="as-")
-        self.addCleanup(folder.cleanup)
-        self.units = []
-        for unit in UNITS:
-            copy = pathlib.Path(folder.name) / unit.name
-            copy.write_text(unit.read_text().replace("/usr/bin/alertspool", PROGRAM))
-            self.units.append(str(copy))
-
-    def analyze(self, *arguments):
-        done = subprocess.run(["systemd-analyze", *arguments], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        return done.stdout
-
-    def test_are_understood(self):
-        self.assertEqual(self.analyze("verify", "--man=no", *self.units), "")
-
-    def test_the_receiver_may_do_little(self):
-        receiver = next(unit for unit in self.units if unit.endswith("/alertspool.service"))
-        self.analyze("security", "--offline=true", "--threshold=20", receiver)
 
 
 @unittest.skipUnless(RSYSLOGD, "no rsyslogd")
