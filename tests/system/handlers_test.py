@@ -1,5 +1,6 @@
 """examples/handlers, run for real: the environment is alertspool's, the service an HTTP server of this test, and
-sendmail and systemctl are scripts that note what they were asked."""
+sendmail and systemctl are scripts that note what they were asked. As root they run under what the deliverer's unit says
+of its process (see cage.py)."""
 
 import base64
 import email
@@ -18,6 +19,7 @@ import time
 import unittest
 import urllib.parse
 
+import cage
 from harness import PROGRAM, ROOT, Site, alert, eventually, free_port
 
 HANDLERS = ROOT / "examples" / "handlers"
@@ -67,6 +69,11 @@ class HandlerCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir)
         self.bin = self.dir / "bin"
         self.bin.mkdir()
+        self.handlers = shutil.copytree(HANDLERS, self.dir / "handlers")  # where the unit's user may go
+        self.enter = None
+        if not cage.WHY_NOT:
+            self.enter = cage.Cage("alertspool-deliver.service", self.dir).enter
+            shutil.chown(self.dir, cage.USER)
         for tool in self.TOOLS:
             self.tool(tool, f'exec {shutil.which(tool)} "$@"')
 
@@ -97,8 +104,9 @@ class HandlerCase(unittest.TestCase):
         """Runs it as the deliverer does; what it printed."""
         environment = self.explained(body or alert(name=HOSTILE, level="CRITICAL"), **variables)
         self.environment = environment
-        done = subprocess.run([HANDLERS / handler, *arguments], env=environment, cwd="/", input=self.stdin.encode(),
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        done = subprocess.run([self.handlers / handler, *arguments], env=environment, cwd="/", timeout=60,
+                              input=self.stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=self.enter)
         text = done.stdout.decode()
         self.assertEqual(done.returncode, expect, text)
         self.assertNotIn(PASSWORD, text)
@@ -460,6 +468,21 @@ class RestartUnit(HandlerCase):
         for code, expect in ((5, 65), (1, 75), (4, 75), (127, 75)):
             self.restart(expect, exits=code)
         self.assertEqual(self.said, "restart-unit: systemctl failed with 127\n")
+
+
+    @unittest.skipUnless(shutil.which("duk"), "no duk (package duktape), the JavaScript that polkitd has")
+    def test_the_documented_polkit_rule_allows_this_and_nothing_else(self):
+        rule = (ROOT / "docs" / "handlers.md").read_text().partition("```js\n")[2].partition("```")[0]
+        asked = ("org.freedesktop.systemd1.manage-units", "alertspool", "nginx.service", "restart")
+        others = ("org.freedesktop.systemd1.manage-unit-files", "www-data", "ssh.service", "stop")
+        cases = [asked] + [asked[:n] + (others[n],) + asked[n + 1:] for n in range(4)]
+        script = self.file("rule.js", "var rule, polkit = {Result: {YES: 'yes'}, "
+                           "addRule: function (f) { rule = f; }};\n" + rule + json.dumps(cases) + """.forEach(function (c) {
+            var details = {unit: c[2], verb: c[3]};
+            print(rule({id: c[0], lookup: function (name) { return details[name]; }}, {user: c[1]}));
+        });""")
+        done = subprocess.run(["duk", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.stdout.split(), ["yes"] + ["undefined"] * 4)
 
 
 class Delivered(HandlerCase):
