@@ -79,31 +79,10 @@ class Callbacks(unittest.TestCase):
         site = Site(self).start()
         self.assertEqual([site.accepted(alert()), site.accepted(alert())], [1, 2])
 
-    def test_a_chunked_body_arrives_whole_through_nginx(self):
-        site = self.site(nginx=True).start()
-        body = alert()
-        answer = site.http("POST", iter([body[:20], body[20:]]))  # an iterator is sent in chunks
-        self.assertEqual(answer.text, "accepted 1")
-        self.assertEqual(site.verb("show", 1, "--raw").strip(), body.decode())
-
     def test_the_socket_may_be_handed_over_on_standard_input(self):
         site = Site(self, handover=True).start()
         self.assertEqual(site.accepted(alert()), 1)
         self.assertEqual(site.stop(), 0)
-
-    def test_nginx_logs_no_token(self):
-        site = Site(self, nginx=True)
-        tokens = site.dir / "tokens"
-        tokens.write_text("console s3cr3t-s3cr3t-s3cr3t\n")
-        tokens.chmod(0o600)
-        site.write_config(settings=f"token-file = {tokens}")
-        site.start()
-        alert_id = site.accepted(alert(), query="token=s3cr3t-s3cr3t-s3cr3t&team=db")
-        access = site.dir / "access.log"
-        eventually(lambda: "/cloudmonitor" in access.read_text(), "nginx has logged")
-        for text in (access.read_text(), site.log(), site.verb("show", alert_id), json.dumps(site.show(alert_id))):
-            self.assertNotIn("s3cr3t", text)
-        self.assertEqual(site.show(alert_id)["token"], "console")
 
 
 class Refusals(unittest.TestCase):

@@ -242,6 +242,7 @@ class Site:
         self.settings, self.actions = settings, actions
         self.write_config()
         self.port, self.nginx = None, nginx
+        self.tls = None  # the context of clients, when the web server speaks TLS
         if nginx:
             self.start_nginx()
 
@@ -384,14 +385,26 @@ class Site:
             raise unittest.SkipTest("no nginx")
         for _ in range(5):  # somebody else may take the port between our look and nginx's
             self.port = free_port()
-            with open(self.dir / "nginx-out", "ab") as out:
-                process = subprocess.Popen([NGINX, "-p", str(self.dir), "-c", str(self.nginx_config())],
-                                           stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-            if eventually(lambda: self.nginx_listens() or process.poll() is not None, "nginx listens") \
-                    and process.poll() is None:
-                self.test.addCleanup(self.stop_process, process)
+            if self.start_web(NGINX, "-p", str(self.dir), "-c", str(self.nginx_config())):
                 return
-        raise AssertionError((self.dir / "nginx-out").read_text() + (self.dir / "nginx-error.log").read_text())
+        raise AssertionError(self.web_log())
+
+    def start_web(self, *command, **options):
+        """Starts a web server on the site's port; false when it ended instead."""
+        with open(self.dir / "web-out", "ab") as out:
+            self.web = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
+        self.test.addCleanup(self.stop_process, self.web)
+        eventually(lambda: self.web.poll() is not None or self.nginx_listens(), f"{command[0]} listens")
+        return self.web.poll() is None
+
+    def restart_web(self, **options):
+        self.stop_process(self.web)
+        eventually(lambda: not self.nginx_listens(), "its last process has left the port")
+        self.test.assertTrue(self.start_web(*self.web.args, **options), self.web_log())
+
+    def web_log(self):
+        """What the web server said of itself."""
+        return "".join(path.read_text() for path in (self.dir / "web-out", *self.dir.glob("*-error.log")))
 
     def nginx_listens(self):
         with socket.socket() as probe:
@@ -399,7 +412,9 @@ class Site:
 
     def http(self, method="POST", body=None, query="", content_type=FORM, headers=None, timeout=10,
              path="/cloudmonitor", source="127.0.0.1"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout, (source, 0))
+        where = {"host": "127.0.0.1", "port": self.port, "timeout": timeout, "source_address": (source, 0)}
+        connection = (http.client.HTTPSConnection(**where, context=self.tls) if self.tls
+                      else http.client.HTTPConnection(**where))
         try:
             headers = {**({"Content-Type": content_type} if body is not None else {}), **(headers or {})}
             connection.request(method, path + (f"?{query}" if query else ""), body, headers)
@@ -407,6 +422,16 @@ class Site:
             return Answer(response.status, dict(response.getheaders()), response.read().decode())
         finally:
             connection.close()
+
+    def half_a_post(self, body, headers):
+        """A connection on which the head of a POST was sent, and half of its body."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        if self.tls:
+            client = self.tls.wrap_socket(client, server_hostname="127.0.0.1")
+        head = {"Host": "x", "Connection": "close", "Content-Type": FORM, "Content-Length": len(body), **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        client.sendall(f"POST /cloudmonitor HTTP/1.1\r\n{lines}\r\n".encode() + body[:len(body) // 2])
+        return client
 
     # ---- one request
 

@@ -1,14 +1,13 @@
-"""Other ways to start it and other servers around it, as shipped: spawn-fcgi, lighttpd, rsyslog."""
+"""What else is around it, as shipped or documented: spawn-fcgi, rsyslog."""
 
 import os
 import shutil
 import subprocess
 import unittest
 
-from harness import PROGRAM, ROOT, Site, alert, captured_callbacks, eventually, free_port
+from harness import PROGRAM, ROOT, Site, alert, eventually
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin"
-LIGHTTPD, RSYSLOGD = shutil.which("lighttpd", path=PATH), shutil.which("rsyslogd", path=PATH)
+RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
 @unittest.skipUnless(shutil.which("spawn-fcgi"), "no spawn-fcgi")
@@ -24,34 +23,6 @@ class SpawnFcgi(unittest.TestCase):
         site.until_state(site.accepted(alert()), "delivered")
         process.terminate()
         self.assertEqual(process.wait(15), 0, site.log())
-
-
-@unittest.skipUnless(LIGHTTPD, "no lighttpd")
-class Lighttpd(unittest.TestCase):
-    def test_every_captured_body_through_the_shipped_configuration(self):
-        site = Site(self).start()
-        site.syslog.start()
-        site.port = free_port()
-        shipped = (ROOT / "examples" / "lighttpd-alertspool.conf").read_text()
-        config = site.dir / "lighttpd.conf"
-        config.write_text(f'server.port = {site.port}\nserver.bind = "127.0.0.1"\n'
-                          f'server.document-root = "{site.dir}"\nserver.errorlog = "{site.dir}/lighttpd-error.log"\n'
-                          + shipped.replace("/run/alertspool/alertspool.sock", str(site.socket))
-                          .replace("/var/log/lighttpd", str(site.dir)))
-        process = subprocess.Popen([LIGHTTPD, "-D", "-f", str(config)], stderr=subprocess.DEVNULL)
-        self.addCleanup(site.stop_process, process)
-        eventually(site.nginx_listens, "lighttpd listens")
-        for name, kind, body in captured_callbacks():
-            with self.subTest(name):
-                site.until_state(site.accepted(body, content_type=kind, query="token=in-vain"), "delivered")
-        self.assertEqual(site.http("POST", alert(), source="127.0.0.2").status, 403)
-        self.assertEqual(site.http("POST", alert(x="y" * 70_000)).status, 413)
-        self.assertEqual(site.http("GET").text, "ready")
-        process.terminate()
-        process.wait(15)
-        log = (site.dir / "alertspool.log").read_text()
-        self.assertIn("POST /cloudmonitor 200", log)
-        self.assertNotIn("in-vain", log)
 
 
 @unittest.skipUnless(RSYSLOGD, "no rsyslogd")

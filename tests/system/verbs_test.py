@@ -335,15 +335,6 @@ class ShippedFiles(unittest.TestCase):
         self.assertNotIn("evil", " ".join(site.run_environment("act", alert_id).values()))
         self.assertEqual(site.show(alert_id)["remote_addr"], "127.0.0.1")
 
-    def test_nginx_refuses_what_is_too_large(self):
-        site = Site(self, nginx=True).start()
-        self.assertEqual(site.http("POST", b"x" * 70000).status, 413)
-
-    def test_the_test_button_through_nginx(self):
-        site = Site(self, nginx=True).start()
-        self.assertEqual(site.http("GET").text, "ready")
-        self.assertEqual(site.http("HEAD").status, 200)
-
 
 if __name__ == "__main__":
     unittest.main()
