@@ -23,6 +23,8 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 # of vptr needs a free descriptor, and is wrong when a test has left none.
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE:address=address,undefined) -fno-sanitize=vptr -fno-sanitize-recover=all)
 
+export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/thread.supp
+
 CXX      ?= g++
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast \
             -Wcast-qual -Wformat=2 -Wundef -Wimplicit-fallthrough $(if $(CI),-Werror)
