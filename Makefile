@@ -159,6 +159,18 @@ crash power-cut:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool
 	tests/proof/$@ $(BUILD)/alertspool $(COUNT)
 
+# DURATION: seconds under load, without what it takes until all is delivered. The same SEED makes the same choices.
+SEED ?= $(shell date +%s)
+.PHONY: torture
+torture:
+	@tools/deps build proof
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/clock.so
+	tests/proof/torture $(BUILD)/alertspool $(DURATION) $(SEED)
+
+$(BUILD)/clock.so: tests/proof/clock.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -shared -fPIC -Wall -Wextra -o $@ $<
+
 bench:
 	@tools/deps build bench
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/bench/floor

@@ -1,0 +1,521 @@
+"""The faults of `make torture`: each is a function that does the harm, calls hold() while it lasts, and heals.
+
+What a fault touches, no other one touches at the same time: `writer` is who may stand on the spool's lock.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import resource
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import threading
+import typing
+
+from fault_test import hold_writer_lock
+from harness import PROGRAM, FastCgi, Site, Syslog, alert, eventually
+
+
+class Fault(typing.NamedTuple):
+    name: str
+    touches: frozenset
+    apply: typing.Callable
+    needs: str | None
+
+
+FAULTS = []
+
+
+def fault(*touches, needs=None):
+    def add(function):
+        FAULTS.append(Fault(function.__name__.replace("_", " "), frozenset(touches), function, needs))
+        return function
+    return add
+
+
+class Syslogd(Syslog):
+    """One that can be stopped, and that reads what it was sent before it ends: what it has, alertspool delivered."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.reads = threading.Event()
+        self.reads.set()
+
+    def read(self, sock):
+        while self.reads.wait() and (line := sock.recv(65536)):
+            with self.lock:
+                self.lines.append(line.decode())
+
+    def stop(self):
+        if self.socket:
+            self.reads.set()
+            self.socket.shutdown(socket.SHUT_RD)  # from now on senders get EPIPE
+            self.thread.join()
+            self.socket.close()
+            self.socket = None
+            os.unlink(self.path)
+
+
+class Victim(Site):
+    """A site with a second deliverer that stands by, and a command that does what its file `mode` says."""
+
+    def __init__(self, test, clock):
+        super().__init__(test, nginx=True)
+        self.syslog = Syslogd(self.syslog.path)
+        test.addCleanup(self.syslog.stop)
+        self.ran, self.mode, self.command = self.dir / "ran", self.dir / "mode", self.dir / "act"
+        self.ran.touch()
+        self.set(self.mode, "")
+        self.command.write_text(COMMAND.format(ran=self.ran, mode=self.mode))
+        self.command.chmod(0o755)
+        self.configure()
+        self.problems = []
+        self.clock = self.dir / "clock"
+        self.clock.write_bytes(bytes(8))
+        if clock.exists():
+            self.environment.update(LD_PRELOAD=str(clock), CLOCK=str(self.clock))
+
+    def configure(self, parallel=4, more=""):
+        self.write_config(actions=f"{self.log_action('retry-max = 2s')}[action.act]\ntype = command\n"
+                                  f"run = {self.command}\nparallel = {parallel}\ntimeout = 2s\nretry-min = 1s\n"
+                                  f"retry-max = 2s\n{more}\n")
+
+    @staticmethod
+    def set(path, text):
+        part = path.with_suffix(".part")
+        part.write_text(text + "\n")
+        part.rename(path)
+
+    def open(self):
+        self.syslog.start()
+        self.start()
+        self.start_standby()
+        return self
+
+    def ended(self, process, allowed=(0, os.EX_TEMPFAIL)):
+        """75: the spool did not answer, for another fault held it."""
+        code = process.wait(30)
+        if code not in allowed:
+            self.problems.append(f"{process.args[1]} ended with {code}")
+
+    def start_standby(self):
+        self.standby = self.start_deliverer()
+
+    def deliverers(self):
+        pids = [self.standby.pid]
+        with contextlib.suppress(OSError):
+            for task in pathlib.Path(f"/proc/{self.receiver.pid}/task").iterdir():
+                pids += map(int, (task / "children").read_text().split())
+        return pids
+
+    def signal_deliverers(self, number):
+        for pid in self.deliverers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def nginx_workers(self):
+        pid = self.web.pid
+        return [int(pid) for pid in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def operate(self, *arguments):
+        done = subprocess.run([PROGRAM, *arguments, "--config", str(self.config)], capture_output=True, text=True,
+                              env=self.environment, timeout=60)
+        if done.returncode < 0:
+            self.problems.append(f"{arguments} died of signal {-done.returncode}")
+        return done.returncode
+
+
+COMMAND = """#!/bin/sh
+say() {{
+  printf '%s %s %s %s %s %s\\n' "$1" "$ALERTSPOOL_ID" "$ALERTSPOOL_ATTEMPT" "$CMS_CUR_VALUE" "$CMS_ALERT_NAME" \\
+    "$CMS_ALERT_STATE" >>{ran}
+}}
+say start
+. {mode}
+say end
+"""
+
+
+# ---- processes
+
+@fault("receiver", "writer")
+def receiver_killed(site, hold):
+    site.receiver.kill()
+    hold()
+    site.receiver.wait(30)
+    site.start(wait=False)
+
+
+@fault("receiver", "writer")
+def receiver_stopped_for_a_while(site, hold):
+    site.receiver.send_signal(signal.SIGSTOP)
+    try:
+        hold()
+    finally:
+        site.receiver.send_signal(signal.SIGCONT)
+
+
+@fault("receiver")
+def receiver_ended_and_started(site, hold):
+    site.receiver.terminate()
+    hold()
+    site.ended(site.receiver)
+    site.start(wait=False)
+
+
+@fault("deliverer", "writer")
+def deliverer_killed(site, hold):
+    site.signal_deliverers(signal.SIGKILL)
+    hold()
+    site.standby.wait(30)
+    site.start_standby()
+
+
+@fault("receiver", "deliverer", "writer")
+def deliverer_stopped_for_a_while(site, hold):
+    site.signal_deliverers(signal.SIGSTOP)
+    try:
+        hold()
+    finally:
+        site.signal_deliverers(signal.SIGCONT)
+
+
+@fault("deliverer")
+def deliverer_ended_and_started(site, hold):
+    site.standby.terminate()
+    hold()
+    site.ended(site.standby)
+    site.start_standby()
+
+
+@fault("receiver", "deliverer")
+def reloaded_with_a_bad_file(site, hold):
+    site.configure(more="nonsense = 1")
+    for process in (site.receiver, site.standby):
+        process.send_signal(signal.SIGHUP)
+    try:
+        hold()
+    finally:
+        site.configure()
+    for process in (site.receiver, site.standby):
+        process.send_signal(signal.SIGHUP)
+
+
+@fault("receiver", "deliverer")
+def reloaded(site, hold):
+    site.configure(parallel=random.randint(1, 8))
+    for process in (site.receiver, site.standby):
+        process.send_signal(signal.SIGHUP)
+    hold()
+
+
+@contextlib.contextmanager
+def limited(site, number, pids, value):
+    """A soft limit of processes that run. Who was started by one of them has it too."""
+    usual = resource.getrlimit(number)
+
+    def limit(pids, soft):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, number, (soft, usual[1]))
+    limit(pids, value)
+    try:
+        yield
+    finally:
+        limit([*pids, site.receiver.pid], usual[0])
+        limit(site.deliverers(), usual[0])
+
+
+@fault("receiver")
+def receiver_without_descriptors(site, hold):
+    with limited(site, resource.RLIMIT_NOFILE, [site.receiver.pid], random.randint(4, 24)):
+        hold()
+
+
+@fault("deliverer")
+def deliverer_without_descriptors(site, hold):
+    with limited(site, resource.RLIMIT_NOFILE, site.deliverers(), random.randint(4, 16)):
+        hold()
+
+
+@fault("receiver")
+def receiver_without_memory(site, hold):
+    """No more than it has at this moment. An allocator or library that ends the process is the supervisor's matter."""
+    with limited(site, resource.RLIMIT_AS, [site.receiver.pid], 0):
+        hold()
+    if site.receiver.poll() is not None:
+        site.start(wait=False)
+
+
+@fault("deliverer")
+def deliverer_without_memory(site, hold):
+    with limited(site, resource.RLIMIT_AS, site.deliverers(), 0):
+        hold()
+    if site.standby.poll() is not None:
+        site.start_standby()
+
+
+def failing(name, touches, calls, error):
+    """System calls of `touches` end with that error meanwhile."""
+    def apply(site, hold):
+        pids = [site.receiver.pid] if touches == "receiver" else site.deliverers()
+        with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
+                               f"inject={calls}:error={error}", *(f"--attach={pid}" for pid in pids)]) as tracer:
+            eventually(lambda: tracer.poll() is not None or all(map(traced, pids)), "strace is attached")
+            if tracer.poll() is None:
+                hold()
+            tracer.terminate()
+    apply.__name__ = f"{touches}_{name}"
+    fault(touches, needs="strace")(apply)
+
+
+def traced(pid):
+    try:
+        return "TracerPid:\t0\n" not in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return True
+
+
+failing("cannot_sync", "receiver", "fsync,fdatasync", "EIO")
+failing("cannot_sync", "deliverer", "fsync,fdatasync", "EIO")
+failing("cannot_write", "receiver", "pwrite64", "ENOSPC")
+failing("cannot_write", "deliverer", "pwrite64", "ENOSPC")
+failing("cannot_fork", "deliverer", "fork,vfork,clone,clone3", "EAGAIN")
+
+
+# ---- the web server and its connections
+
+@fault("nginx")
+def nginx_reloaded(site, hold):
+    site.web.send_signal(signal.SIGHUP)
+    hold()
+
+
+@fault("nginx")
+def nginx_worker_killed(site, hold):
+    os.kill(random.choice(site.nginx_workers()), signal.SIGKILL)
+    hold()
+
+
+@fault("nginx")
+def nginx_killed(site, hold):
+    workers = site.nginx_workers()
+    site.web.kill()
+    site.web.wait(30)
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    hold()
+    site.start_nginx()
+
+
+@fault("nginx")
+def nginx_ended_and_started(site, hold):
+    site.web.terminate()
+    site.web.wait(30)
+    hold()
+    site.start_nginx()
+
+
+@fault("connections")
+def stalled_connections(site, hold):
+    whole = FastCgi.request(alert(name="stalled"))
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                client = stack.enter_context(FastCgi(site.socket, timeout=1))
+                client.send(whole[:random.randrange(len(whole) - 20)])
+        hold()
+
+
+@fault("connections")
+def flooding_connections(site, hold):
+    for _ in range(100):
+        with contextlib.suppress(OSError), FastCgi(site.socket, timeout=0.05) as client:
+            client.send(random.choice((random.randbytes(65536), FastCgi.begin() * 500, b"GET / HTTP/1.0\r\n\r\n",
+                                       FastCgi.request(b"x" * 300_000), FastCgi.request()[:-8] * 50)))
+    hold()
+
+
+# ---- the spool
+
+@fault("writer")
+def lock_held(site, hold):
+    with hold_writer_lock(site):
+        hold()
+
+
+@contextlib.contextmanager
+def sqlite_shell(site, first, last):
+    with subprocess.Popen(["sqlite3", str(site.spool)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, text=True) as shell:
+        shell.stdin.write(first + "\n")
+        shell.stdin.flush()
+        yield
+        shell.stdin.write(last + "\n")
+
+
+@fault("shell", needs="sqlite3")
+def read_by_an_sqlite3_shell(site, hold):
+    with sqlite_shell(site, "BEGIN; SELECT count(*), max(body) FROM alert;", "COMMIT;"):
+        hold()
+
+
+@fault("shell", "writer", needs="sqlite3")
+def written_by_an_sqlite3_shell(site, hold):
+    with sqlite_shell(site, "BEGIN IMMEDIATE; DELETE FROM refusal;", "ROLLBACK;"):
+        hold()
+
+
+@fault("disk", needs="root")
+def disk_full(site, hold):
+    """To the last byte, or below the floor that the receiver keeps free for the deliverer's marks."""
+    free = os.statvfs(site.spool.parent)
+    size = free.f_bavail * free.f_frsize - random.choice((0, 50_000_000))
+    filler = site.spool.parent / "filler"
+    try:
+        with open(filler, "wb") as out, contextlib.suppress(OSError):
+            os.posix_fallocate(out.fileno(), 0, size)
+        hold()
+    finally:
+        filler.unlink()
+
+
+@fault("disk", "receiver", "deliverer", "writer", "shell", "operator", needs="root")
+def disk_read_only(site, hold):
+    """A file system with files that are being written becomes so only after an error of its device: started anew on it."""
+    for process in (site.receiver, site.standby):
+        process.terminate()
+    for process in (site.receiver, site.standby):
+        site.ended(process)
+    eventually(lambda: remounted(site, "ro"), "nothing writes to the spool")
+    try:
+        site.start(wait=False)
+        site.start_standby()
+        hold()
+    finally:
+        remounted(site, "rw")
+
+
+def remounted(site, how):
+    return subprocess.run(["mount", "-o", f"remount,{how}", site.spool.parent], capture_output=True).returncode == 0
+
+
+# ---- actions
+
+@fault("syslog")
+def syslog_socket_missing(site, hold):
+    site.syslog.stop()
+    hold()
+    site.syslog.start()
+
+
+@fault("syslog")
+def syslog_socket_refuses(site, hold):
+    site.syslog.stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(site.syslog.path))
+    hold()
+    os.unlink(site.syslog.path)
+    site.syslog.start()
+
+
+@fault("syslog")
+def syslog_stopped_and_full(site, hold):
+    site.syslog.reads.clear()
+    hold()
+    site.syslog.reads.set()
+
+
+def moded(name, script):
+    """The command does this meanwhile."""
+    def apply(site, hold):
+        site.set(site.mode, script)
+        hold()
+        site.set(site.mode, "")
+    apply.__name__ = "command_" + name
+    fault("command")(apply)
+
+
+moded("fails", "exit 1")
+moded("exits_75", "exit 75")
+moded("dies_of_a_signal", "kill -KILL $$")
+moded("hangs", "exec sleep 30")
+moded("hangs_and_ignores_TERM", "trap '' TERM; sleep 30 & wait")
+moded("is_stopped", "kill -STOP $$")
+moded("escapes_with_setsid", "setsid sleep 3 &")
+moded("floods", "exec yes")
+moded("closes_its_input", "exec <&-")
+
+
+@fault("command")
+def command_missing(site, hold):
+    away = site.command.rename(site.dir / "away")
+    hold()
+    away.rename(site.command)
+
+
+@fault("command")
+def command_not_executable(site, hold):
+    site.command.chmod(0o644)
+    hold()
+    site.command.chmod(0o755)
+
+
+@fault("command")
+def command_being_written(site, hold):
+    def opened():
+        with contextlib.suppress(OSError):  # "text file busy": it is being started at this moment
+            return open(site.command, "ab")
+    with eventually(opened, "opened between two starts"):
+        hold()
+
+
+# ---- the clock and the operator
+
+def set_clock(site, seconds):
+    with open(site.clock, "r+b", buffering=0) as file:  # in place: the processes have it mapped
+        file.write(struct.pack("q", seconds))
+
+
+@fault("clock", needs="clock.so")
+def clock_a_day_ahead(site, hold):
+    set_clock(site, 86400)
+    hold()
+    set_clock(site, 0)
+
+
+@fault("clock", needs="clock.so")
+def clock_an_hour_back(site, hold):
+    set_clock(site, -3600)
+    hold()
+    set_clock(site, 0)
+
+
+@fault("operator")
+def operator_copies_the_spool(site, hold):
+    copy = site.dir / "copy.db"
+    if site.operate("backup", str(copy)) == 0:
+        with contextlib.closing(sqlite3.connect(copy)) as spool:
+            said = spool.execute("pragma integrity_check").fetchone()[0]
+            if said != "ok":
+                site.problems.append(f"backup: {said}")
+    copy.unlink(missing_ok=True)
+    hold()
+
+
+@fault("operator")
+def operator_retries(site, hold):
+    site.operate("retry", "--state", "pending")
+    hold()
+
+
+@fault("operator")
+def operator_looks(site, hold):
+    site.operate("list", "--limit", "50")
+    site.operate("status")
+    hold()
