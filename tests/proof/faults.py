@@ -147,7 +147,7 @@ def receiver_killed(site, hold):
     site.receiver.kill()
     hold()
     site.receiver.wait(30)
-    site.start(wait=False)
+    site.start()
 
 
 @fault("receiver", "writer")
@@ -164,7 +164,7 @@ def receiver_ended_and_started(site, hold):
     site.receiver.terminate()
     hold()
     site.ended(site.receiver)
-    site.start(wait=False)
+    site.start()
 
 
 @fault("deliverer", "writer")
@@ -248,7 +248,7 @@ def receiver_without_memory(site, hold):
     with limited(site, resource.RLIMIT_AS, [site.receiver.pid], 0):
         hold()
     if site.receiver.poll() is not None:
-        site.start(wait=False)
+        site.start()
 
 
 @fault("deliverer")
@@ -394,7 +394,7 @@ def disk_read_only(site, hold):
         site.ended(process)
     eventually(lambda: remounted(site, "ro"), "nothing writes to the spool")
     try:
-        site.start(wait=False)
+        site.start()
         site.start_standby()
         hold()
     finally:
