@@ -32,6 +32,7 @@ bool wait_for_turn(Store& store, const std::string& spool, bool once, const Deli
                    DelivererSettings& settings) {
   std::string told, note;
   for (int looks = 1;; ++looks) {
+    const bool last = once && looks == kLooksOnce;
     std::string why_not = "no spool yet: " + spool;
     try {
       if (!absent(spool)) {
@@ -42,10 +43,10 @@ bool wait_for_turn(Store& store, const std::string& spool, bool once, const Deli
         }
       }
     } catch (const StoreError& error) {
-      if (once && looks == kLooksOnce) throw;
+      if (last) throw;
       why_not = error.what();
     }
-    if (once && looks == kLooksOnce) return false;
+    if (last) return false;
     if (!once && why_not != told) log::notice("standby", {{"why", why_not}, {"next", "looks again each second"}});
     told = why_not;
     pollfd fds[] = {{events.signal_fd, POLLIN, 0}, {events.lifetime_fd, POLLIN, 0}};

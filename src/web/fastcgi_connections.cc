@@ -108,9 +108,11 @@ void FastCgiConnections::accept_some() {
 /// Looks before it accepts: O_NONBLOCK belongs to all who share a socket that was handed over, and systemd 252 takes it
 /// away for each ExecReload. Who then waits in accept4(2) holds the mutex that the end needs.
 bool FastCgiConnections::accept_one() {
-  pollfd waiting{listener_.get(), POLLIN, 0};
-  if (!accepted_ && poll(&waiting, 1, 0) == 0) return false;
-  if (!accepted_) accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!accepted_) {
+    pollfd waiting{listener_.get(), POLLIN, 0};
+    if (poll(&waiting, 1, 0) == 0) return false;
+    accepted_ = Fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
   if (accepted_) {
     open(accepted_);
     return true;
