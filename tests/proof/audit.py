@@ -10,7 +10,7 @@ import threading
 import time
 import typing
 
-from harness import alert
+from harness import alert, tries_of
 
 ALARMS = 12
 SENDERS = 8
@@ -97,14 +97,9 @@ class Run(typing.NamedTuple):
 
 
 def runs_of_log(lines):
-    """A line has no attempt: that it repeats an id is its mark. So its attempt is how often the id came."""
-    seen = collections.Counter()
-    for position, line in enumerate(lines):
-        def field(name):
-            return re.search(rf' {name}=(\S+)', line)[1]
-        seen[field("id")] += 1
-        yield Run(int(field("id")), seen[field("id")], int(field("curValue")), field("alertName"), field("alertState"),
-                  position, position)
+    for position, (alert_id, attempt, line) in enumerate(tries_of(lines)):
+        number, alarm, state = (re.search(rf" {name}=(\S+)", line)[1] for name in ("curValue", "alertName", "alertState"))
+        yield Run(alert_id, attempt, int(number), alarm, state, position, position)
 
 
 def runs_of_command(lines):

@@ -17,7 +17,7 @@ import threading
 import typing
 
 from fault_test import hold_writer_lock
-from harness import PROGRAM, FastCgi, Site, Syslog, alert, eventually
+from harness import PROGRAM, FastCgi, Site, Syslog, alert, eventually, replace_text
 
 
 class Fault(typing.NamedTuple):
@@ -28,11 +28,12 @@ class Fault(typing.NamedTuple):
 
 
 FAULTS = []
+VICTIMS = ("receiver", "deliverer")
 
 
-def fault(*touches, needs=None):
+def fault(*touches, name=None, needs=None):
     def add(function):
-        FAULTS.append(Fault(function.__name__.replace("_", " "), frozenset(touches), function, needs))
+        FAULTS.append(Fault(name or function.__name__.replace("_", " "), frozenset(touches), function, needs))
         return function
     return add
 
@@ -69,7 +70,7 @@ class Victim(Site):
         test.addCleanup(self.syslog.stop)
         self.ran, self.mode, self.command = self.dir / "ran", self.dir / "mode", self.dir / "act"
         self.ran.touch()
-        self.set(self.mode, "")
+        self.behave()
         self.command.write_text(COMMAND.format(ran=self.ran, mode=self.mode))
         self.command.chmod(0o755)
         self.configure()
@@ -84,17 +85,27 @@ class Victim(Site):
                                   f"run = {self.command}\nparallel = {parallel}\ntimeout = 2s\nretry-min = 1s\n"
                                   f"retry-max = 2s\n{more}\n")
 
-    @staticmethod
-    def set(path, text):
-        part = path.with_suffix(".part")
-        part.write_text(text + "\n")
-        part.rename(path)
+    def behave(self, mode=""):
+        replace_text(self.mode, mode + "\n")
 
     def open(self):
         self.syslog.start()
-        self.start()
-        self.start_standby()
-        return self
+        for victim in VICTIMS:
+            self.start_one(victim)
+
+    # ---- the receiver, and the deliverer that stands by
+
+    def start_one(self, victim):
+        if victim == "receiver":
+            self.start()
+        else:
+            self.standby = self.start_deliverer()
+
+    def process(self, victim):
+        return self.receiver if victim == "receiver" else self.standby
+
+    def processes(self):
+        return [self.process(victim) for victim in VICTIMS]
 
     def ended(self, process, allowed=(0, os.EX_TEMPFAIL)):
         """75: the spool did not answer, for another fault held it."""
@@ -102,18 +113,28 @@ class Victim(Site):
         if code not in allowed:
             self.problems.append(f"{process.args[1]} ended with {code}")
 
-    def start_standby(self):
-        self.standby = self.start_deliverer()
+    def end_both(self, **allowed):
+        for process in self.processes():
+            process.terminate()
+        for process in self.processes():
+            self.ended(process, **allowed)
 
-    def deliverers(self):
+    def reload(self):
+        for process in self.processes():
+            process.send_signal(signal.SIGHUP)
+
+    def pids(self, victim):
+        """Of the receiver, or of both deliverers."""
+        if victim == "receiver":
+            return [self.receiver.pid]
         pids = [self.standby.pid]
         with contextlib.suppress(OSError):
             for task in pathlib.Path(f"/proc/{self.receiver.pid}/task").iterdir():
                 pids += map(int, (task / "children").read_text().split())
         return pids
 
-    def signal_deliverers(self, number):
-        for pid in self.deliverers():
+    def signal(self, victim, number):
+        for pid in self.pids(victim):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -142,79 +163,54 @@ say end
 
 # ---- processes
 
-@fault("receiver", "writer")
-def receiver_killed(site, hold):
-    site.receiver.kill()
-    hold()
-    site.receiver.wait(30)
-    site.start()
-
-
-@fault("receiver", "writer")
-def receiver_stopped_for_a_while(site, hold):
-    site.receiver.send_signal(signal.SIGSTOP)
-    try:
+def killed(victim):
+    @fault(victim, "writer", name=f"{victim} killed")
+    def apply(site, hold):
+        site.signal(victim, signal.SIGKILL)
         hold()
-    finally:
-        site.receiver.send_signal(signal.SIGCONT)
+        site.process(victim).wait(30)
+        site.start_one(victim)
 
 
-@fault("receiver")
-def receiver_ended_and_started(site, hold):
-    site.receiver.terminate()
-    hold()
-    site.ended(site.receiver)
-    site.start()
+def stopped_for_a_while(victim, *others):
+    @fault(victim, "writer", *others, name=f"{victim} stopped for a while")
+    def apply(site, hold):
+        site.signal(victim, signal.SIGSTOP)
+        try:
+            hold()
+        finally:
+            site.signal(victim, signal.SIGCONT)
 
 
-@fault("deliverer", "writer")
-def deliverer_killed(site, hold):
-    site.signal_deliverers(signal.SIGKILL)
-    hold()
-    site.standby.wait(30)
-    site.start_standby()
-
-
-@fault("receiver", "deliverer", "writer")
-def deliverer_stopped_for_a_while(site, hold):
-    site.signal_deliverers(signal.SIGSTOP)
-    try:
+def ended_and_started(victim):
+    @fault(victim, name=f"{victim} ended and started")
+    def apply(site, hold):
+        site.process(victim).terminate()
         hold()
-    finally:
-        site.signal_deliverers(signal.SIGCONT)
-
-
-@fault("deliverer")
-def deliverer_ended_and_started(site, hold):
-    site.standby.terminate()
-    hold()
-    site.ended(site.standby)
-    site.start_standby()
+        site.ended(site.process(victim))
+        site.start_one(victim)
 
 
 @fault("receiver", "deliverer")
 def reloaded_with_a_bad_file(site, hold):
     site.configure(more="nonsense = 1")
-    for process in (site.receiver, site.standby):
-        process.send_signal(signal.SIGHUP)
+    site.reload()
     try:
         hold()
     finally:
         site.configure()
-    for process in (site.receiver, site.standby):
-        process.send_signal(signal.SIGHUP)
+    site.reload()
 
 
 @fault("receiver", "deliverer")
 def reloaded(site, hold):
     site.configure(parallel=random.randint(1, 8))
-    for process in (site.receiver, site.standby):
-        process.send_signal(signal.SIGHUP)
+    site.reload()
     hold()
 
 
 @contextlib.contextmanager
-def limited(site, number, pids, value):
+def limited(site, number, victim, value):
     """A soft limit of processes that run. Who was started by one of them has it too."""
     usual = resource.getrlimit(number)
 
@@ -222,55 +218,43 @@ def limited(site, number, pids, value):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, number, (soft, usual[1]))
+    pids = site.pids(victim)
     limit(pids, value)
     try:
         yield
     finally:
         limit([*pids, site.receiver.pid], usual[0])
-        limit(site.deliverers(), usual[0])
+        limit(site.pids("deliverer"), usual[0])
 
 
-@fault("receiver")
-def receiver_without_descriptors(site, hold):
-    with limited(site, resource.RLIMIT_NOFILE, [site.receiver.pid], random.randint(4, 24)):
-        hold()
-
-
-@fault("deliverer")
-def deliverer_without_descriptors(site, hold):
-    with limited(site, resource.RLIMIT_NOFILE, site.deliverers(), random.randint(4, 16)):
-        hold()
-
-
-@fault("receiver")
-def receiver_without_memory(site, hold):
-    """No more than it has at this moment. An allocator or library that ends the process is the supervisor's matter."""
-    with limited(site, resource.RLIMIT_AS, [site.receiver.pid], 0):
-        hold()
-    if site.receiver.poll() is not None:
-        site.start()
-
-
-@fault("deliverer")
-def deliverer_without_memory(site, hold):
-    with limited(site, resource.RLIMIT_AS, site.deliverers(), 0):
-        hold()
-    if site.standby.poll() is not None:
-        site.start_standby()
-
-
-def failing(name, touches, calls, error):
-    """System calls of `touches` end with that error meanwhile."""
+def without_descriptors(victim, most):
+    @fault(victim, name=f"{victim} without descriptors")
     def apply(site, hold):
-        pids = [site.receiver.pid] if touches == "receiver" else site.deliverers()
+        with limited(site, resource.RLIMIT_NOFILE, victim, random.randint(4, most)):
+            hold()
+
+
+def without_memory(victim):
+    """No more than it has at this moment. An allocator or library that ends the process is the supervisor's matter."""
+    @fault(victim, name=f"{victim} without memory")
+    def apply(site, hold):
+        with limited(site, resource.RLIMIT_AS, victim, 0):
+            hold()
+        if site.process(victim).poll() is not None:
+            site.start_one(victim)
+
+
+def failing(victim, what, calls, error):
+    """System calls end with that error meanwhile."""
+    @fault(victim, name=f"{victim} cannot {what}", needs="strace")
+    def apply(site, hold):
+        pids = site.pids(victim)
         with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
                                f"inject={calls}:error={error}", *(f"--attach={pid}" for pid in pids)]) as tracer:
             eventually(lambda: tracer.poll() is not None or all(map(traced, pids)), "strace is attached")
             if tracer.poll() is None:
                 hold()
             tracer.terminate()
-    apply.__name__ = f"{touches}_{name}"
-    fault(touches, needs="strace")(apply)
 
 
 def traced(pid):
@@ -280,11 +264,17 @@ def traced(pid):
         return True
 
 
-failing("cannot_sync", "receiver", "fsync,fdatasync", "EIO")
-failing("cannot_sync", "deliverer", "fsync,fdatasync", "EIO")
-failing("cannot_write", "receiver", "pwrite64", "ENOSPC")
-failing("cannot_write", "deliverer", "pwrite64", "ENOSPC")
-failing("cannot_fork", "deliverer", "fork,vfork,clone,clone3", "EAGAIN")
+for each in VICTIMS:
+    killed(each)
+    ended_and_started(each)
+    without_memory(each)
+    failing(each, "sync", "fsync,fdatasync", "EIO")
+    failing(each, "write", "pwrite64", "ENOSPC")
+stopped_for_a_while("receiver")
+stopped_for_a_while("deliverer", "receiver")
+without_descriptors("receiver", 24)
+without_descriptors("deliverer", 16)
+failing("deliverer", "fork", "fork,vfork,clone,clone3", "EAGAIN")
 
 
 # ---- the web server and its connections
@@ -388,14 +378,11 @@ def disk_full(site, hold):
 @fault("disk", "receiver", "deliverer", "writer", "shell", "operator", needs="root")
 def disk_read_only(site, hold):
     """A file system with files that are being written becomes so only after an error of its device: started anew on it."""
-    for process in (site.receiver, site.standby):
-        process.terminate()
-    for process in (site.receiver, site.standby):
-        site.ended(process)
+    site.end_both()
     eventually(lambda: remounted(site, "ro"), "nothing writes to the spool")
     try:
-        site.start()
-        site.start_standby()
+        for victim in VICTIMS:
+            site.start_one(victim)
         hold()
     finally:
         remounted(site, "rw")
@@ -431,25 +418,24 @@ def syslog_stopped_and_full(site, hold):
     site.syslog.reads.set()
 
 
-def moded(name, script):
+def moded(what, script):
     """The command does this meanwhile."""
+    @fault("command", name=f"command {what}")
     def apply(site, hold):
-        site.set(site.mode, script)
+        site.behave(script)
         hold()
-        site.set(site.mode, "")
-    apply.__name__ = "command_" + name
-    fault("command")(apply)
+        site.behave()
 
 
 moded("fails", "exit 1")
-moded("exits_75", "exit 75")
-moded("dies_of_a_signal", "kill -KILL $$")
+moded("exits 75", "exit 75")
+moded("dies of a signal", "kill -KILL $$")
 moded("hangs", "exec sleep 30")
-moded("hangs_and_ignores_TERM", "trap '' TERM; sleep 30 & wait")
-moded("is_stopped", "kill -STOP $$")
-moded("escapes_with_setsid", "setsid sleep 3 &")
+moded("hangs and ignores TERM", "trap '' TERM; sleep 30 & wait")
+moded("is stopped", "kill -STOP $$")
+moded("escapes with setsid", "setsid sleep 3 &")
 moded("floods", "exec yes")
-moded("closes_its_input", "exec <&-")
+moded("closes its input", "exec <&-")
 
 
 @fault("command")
@@ -477,23 +463,18 @@ def command_being_written(site, hold):
 
 # ---- the clock and the operator
 
-def set_clock(site, seconds):
-    with open(site.clock, "r+b", buffering=0) as file:  # in place: the processes have it mapped
-        file.write(struct.pack("q", seconds))
+def clock_off(what, seconds):
+    @fault("clock", name=f"clock {what}", needs="clock.so")
+    def apply(site, hold):
+        for offset in (seconds, 0):
+            with open(site.clock, "r+b", buffering=0) as file:  # in place: the processes have it mapped
+                file.write(struct.pack("q", offset))
+            if offset:
+                hold()
 
 
-@fault("clock", needs="clock.so")
-def clock_a_day_ahead(site, hold):
-    set_clock(site, 86400)
-    hold()
-    set_clock(site, 0)
-
-
-@fault("clock", needs="clock.so")
-def clock_an_hour_back(site, hold):
-    set_clock(site, -3600)
-    hold()
-    set_clock(site, 0)
+clock_off("a day ahead", 86400)
+clock_off("an hour back", -3600)
 
 
 @fault("operator")

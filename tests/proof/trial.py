@@ -16,7 +16,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import PROGRAM, FastCgi, Site, alert
+from harness import PROGRAM, FastCgi, Site, alert, tries_of
 
 
 class Sent:
@@ -140,7 +140,7 @@ class Trial(Site):
         assert not strays, f"deliveries or attempts without their alert: {strays}"
         assert ids == {sent.number: [sent.id] for sent in self.sent}, \
             f"in the spool (number: ids): {dict(ids)}, answered 200: {[(s.number, s.id) for s in self.sent]}"
-        runs = {"log": list(self.runs_of_log()), "act": self.runs_of_command()}
+        runs = {"log": self.runs_of_log(), "act": self.runs_of_command()}
         for action, expected in (("log", "delivered"), ("act", act)):
             for sent in self.sent:
                 state, attempts = tried[sent.id, action]
@@ -155,12 +155,8 @@ class Trial(Site):
             in_order([run[0] for run in runs[action]], self.sent, action)
 
     def runs_of_log(self):
-        """[(id, attempt, exit code)]; a line has no attempt: that its id comes again says that it is one more."""
-        seen = collections.Counter()
-        for line in self.syslog.lines:
-            alert_id = int(re.search(r" id=(\d+) ", line)[1])
-            seen[alert_id] += 1
-            yield alert_id, seen[alert_id], 0
+        """[(id, attempt, exit code)]"""
+        return [(alert_id, attempt, 0) for alert_id, attempt, _ in tries_of(self.syslog.lines)]
 
     def runs_of_command(self):
         return [tuple(map(int, line.split())) for line in self.record.read_text().splitlines()]

@@ -469,7 +469,6 @@ class RestartUnit(HandlerCase):
             self.restart(expect, exits=code)
         self.assertEqual(self.said, "restart-unit: systemctl failed with 127\n")
 
-
     @unittest.skipUnless(shutil.which("duk"), "no duk (package duktape), the JavaScript that polkitd has")
     def test_the_documented_polkit_rule_allows_this_and_nothing_else(self):
         rule = (ROOT / "docs" / "handlers.md").read_text().partition("```js\n")[2].partition("```")[0]

@@ -4,6 +4,7 @@ The program under test is $ALERTSPOOL, else build/alertspool. Everything that a 
 Tests wait for conditions with a deadline and never sleep for a result.
 """
 
+import collections
 import http.client
 import json
 import os
@@ -37,6 +38,22 @@ def eventually(condition, what, seconds=15.0):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.01)
+
+
+def replace_text(path, text):
+    """Who reads meanwhile sees the old file or the new one."""
+    whole = path.with_suffix(".new")
+    whole.write_text(text)
+    whole.replace(path)
+
+
+def tries_of(lines):
+    """(id, attempt, line) of lines of syslog. A line has no attempt: that it repeats an id says that it is one more."""
+    seen = collections.Counter()
+    for line in lines:
+        alert_id = int(re.search(r" id=(\d+) ", line)[1])
+        seen[alert_id] += 1
+        yield alert_id, seen[alert_id], line
 
 
 def captured_callbacks():
@@ -253,10 +270,8 @@ class Site:
         self.actions = self.actions if actions is None else actions
         allow = "" if "allow" in self.settings else "allow = 127.0.0.1\n"
         listen = "" if self.handover else f"listen = {self.socket}\n"
-        whole = self.config.with_suffix(".new")  # who reads meanwhile sees the old one or the new one
-        whole.write_text(f"store = sqlite:{self.spool}\n{allow}{listen}{self.settings}\n"
-                         f"{self.actions or self.log_action()}")
-        whole.replace(self.config)
+        replace_text(self.config, f"store = sqlite:{self.spool}\n{allow}{listen}{self.settings}\n"
+                                  f"{self.actions or self.log_action()}")
 
     def log_action(self, more=""):
         return f"[action.log]\ntype = syslog\nsocket = {self.syslog.path}\nretry-min = 1s\n{more}\n"
@@ -394,19 +409,19 @@ class Site:
         with open(self.dir / "web-out", "ab") as out:
             self.web = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
         self.test.addCleanup(self.stop_process, self.web)
-        eventually(lambda: self.web.poll() is not None or self.nginx_listens(), f"{command[0]} listens")
+        eventually(lambda: self.web.poll() is not None or self.web_listens(), f"{command[0]} listens")
         return self.web.poll() is None
 
     def restart_web(self, **options):
         self.stop_process(self.web)
-        eventually(lambda: not self.nginx_listens(), "its last process has left the port")
+        eventually(lambda: not self.web_listens(), "its last process has left the port")
         self.test.assertTrue(self.start_web(*self.web.args, **options), self.web_log())
 
     def web_log(self):
         """What the web server said of itself."""
         return "".join(path.read_text() for path in (self.dir / "web-out", *self.dir.glob("*-error.log")))
 
-    def nginx_listens(self):
+    def web_listens(self):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

@@ -241,7 +241,6 @@ class Apache(Server):
     def paths(self, site):
         return ""
 
-
     def test_the_commented_lines_for_a_balancer(self):
         shipped = self.text()
         self.text = lambda: re.sub(r"(?m)^#(RemoteIP)", r"\1", shipped).replace("192.0.2.10", "127.0.0.1")
