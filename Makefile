@@ -22,8 +22,7 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 # SANITIZE=address (with undefined behaviour) or SANITIZE=thread: for `make check`, in a directory of its own. The check
 # of vptr needs a free descriptor, and is wrong when a test has left none.
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE:address=address,undefined) -fno-sanitize=vptr -fno-sanitize-recover=all)
-
-export TSAN_OPTIONS ?= suppressions=$(CURDIR)/tests/thread.supp
+SUPPRESSIONS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/tests/thread_sanitizer.o)
 
 CXX      ?= g++
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast \
@@ -61,10 +60,11 @@ $(BUILD)/libalertspool.a: $(OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/alertspool: $(BUILD)/src/main/main.o $(BUILD)/libalertspool.a
+$(BUILD)/alertspool: $(BUILD)/src/main/main.o $(SUPPRESSIONS) $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--no-as-needed $(MALLOC) -Wl,--as-needed $(LDLIBS)
 
-$(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(TARGETS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
+$(BUILD)/unit-tests: $(TESTS:%.cc=$(BUILD)/%.o) $(TARGETS:%.cc=$(BUILD)/%.o) $(SUPPRESSIONS) \
+  $(BUILD)/libalertspool.a
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lgtest -lgtest_main $(LDLIBS)
 
 $(BUILD)/fuzz-targets: $(BUILD)/tests/fuzz/main.o $(TARGETS:%.cc=$(BUILD)/%.o) $(BUILD)/libalertspool.a
