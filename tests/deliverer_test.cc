@@ -523,6 +523,23 @@ TEST_F(DelivererTest, StartsNothingAfterItsLeaseEnded) {
   EXPECT_EQ(state(first), "running") << "its late mark changes nothing";
 }
 
+TEST_F(DelivererTest, StartsNothingAfterItsLeaseEndedBetweenTwoStarts) {
+  put("a");
+  put("b");
+  std::vector<Claimed> elsewhere;
+  script.outcome = [&](const Task& task) {
+    if (task.view.stored.id == 1) {
+      clock.advance(seconds(31));
+      put("wakes the claim up");
+      elsewhere = claim_elsewhere();
+    }
+    return Outcome{};
+  };
+  run_for(20);
+  EXPECT_EQ(elsewhere.size(), 3U);
+  EXPECT_EQ(script.started, (Started{"log:1#1"}));
+}
+
 TEST_F(DelivererTest, MarksWhatEndedWhileTheStoreWasAway) {
   const std::int64_t id = put("a");
   std::optional<FileLock> backup(directory.path("spool.db-lock"));

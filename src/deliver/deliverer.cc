@@ -48,7 +48,7 @@ Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings setting
 void Deliverer::run(bool once) {
   while (true) {
     if (clock_.steady() >= next_visit()) visit_store(clock_.steady());
-    for (Worker& worker : workers_) worker.advance(clock_, results_);
+    for (Worker& worker : workers_) worker.advance(clock_, leased_ + lease_.length, results_);
     results_.lines.write();
     if (finished(once)) break;
     wait();

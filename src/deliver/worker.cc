@@ -57,18 +57,19 @@ void Worker::add(std::vector<Claimed> claims, int wanted) {
   }
 }
 
-void Worker::advance(const Clock& clock, Results& results) {
+void Worker::advance(const Clock& clock, SteadyTime lease_end, Results& results) {
   action_->proceed(clock.steady());
   do {
     for (const Ended& ended : action_->take_ended()) end(ended, clock.wall(), results);
-  } while (start_next(clock));
+  } while (start_next(clock, lease_end));
   measure(clock.steady());
 }
 
-/// Starts one of each lane that is ready, as long as there is room. False: none.
-bool Worker::start_next(const Clock& clock) {
+/// Starts one of each lane that is ready, as long as there is room and the lease lasts: whoever was stopped in between
+/// must not overtake the one who has them now. False: none.
+bool Worker::start_next(const Clock& clock, SteadyTime lease_end) {
   bool started = false;
-  for (std::size_t left = ready_.size(); left > 0 && action_->room() > 0; --left) {
+  for (std::size_t left = ready_.size(); left > 0 && action_->room() > 0 && clock.steady() < lease_end; --left) {
     Lane& lane = lanes_.at(ready_.front());
     ready_.pop_front();
     Claimed claimed = std::move(lane.waiting.front());

@@ -41,8 +41,8 @@ public:
   /// What was claimed when `wanted` were asked for.
   void add(std::vector<Claimed> claims, int wanted);
 
-  /// Goes on with what runs and starts what there is room for.
-  void advance(const Clock& clock, Results& results);
+  /// Goes on with what runs and, until `lease_end`, starts what there is room for.
+  void advance(const Clock& clock, SteadyTime lease_end, Results& results);
   void poll_for(std::vector<pollfd>& fds, SteadyTime& until) const { action_->poll_for(fds, until); }
 
   /// Releases what has not started.
@@ -65,7 +65,7 @@ private:
     WallTime started;
   };
 
-  bool start_next(const Clock& clock);
+  bool start_next(const Clock& clock, SteadyTime lease_end);
   void end(const Ended& ended, WallTime now, Results& results);
   Mark mark_of(const Running& run, const Outcome& outcome, WallTime now);
   void release(Lane& lane, Results& results);
