@@ -299,10 +299,10 @@ TEST_F(FastCgiTest, RunningOutOfDescriptorsDelaysAndEndsNothing) {
   ASSERT_EQ(brief(kept.ask(post(alert(1)))), "200 accepted 1");
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
+  const int lowest = Fd(fcntl(0, F_DUPFD_CLOEXEC, 3)).get();
   for (const int left : {0, 1}) {  // one: enough to accept, too few to open
     FastCgiClient late(FastCgiClient::unconnected());
-    const int lowest = Fd(fcntl(0, F_DUPFD_CLOEXEC, 3)).get();
-    const rlimit scarce{static_cast<rlim_t>(lowest + left), before.rlim_max};
+    const rlimit scarce{static_cast<rlim_t>(lowest + 1 + left), before.rlim_max};  // `late` has the lowest
     setrlimit(RLIMIT_NOFILE, &scarce);
     late.connect_to(path);
     late.send(post(alert(1)));
