@@ -152,9 +152,9 @@ fuzz:
 	  COVERED=-fsanitize=fuzzer-no-link $(BUILD)/fuzz/fuzz-targets
 	tests/fuzz/run $(BUILD)/fuzz $(DURATION)
 
-# COUNT: kills at random after every system call was met, or power cuts.
-.PHONY: crash power-cut
-crash power-cut:
+# COUNT: of crash, kills at random after every system call was met; of power-cut, cuts.
+.PHONY: crash power-cut io-faults
+crash power-cut io-faults:
 	@tools/deps build check proof
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool
 	tests/proof/$@ $(BUILD)/alertspool $(COUNT)

@@ -22,16 +22,18 @@ from harness import PROGRAM, FastCgi, Site, alert, tries_of
 class Sent:
     """A callback; `id` is None until it was answered 200. Those of one lane are sent one after the other."""
 
-    def __init__(self, number, lane):
+    def __init__(self, number, lane, **fields):
         self.number, self.lane, self.id = number, lane, None
-        self.body = alert(name=lane, curValue=str(number))
+        self.body = alert(name=lane, curValue=str(number), **fields)
 
 
 class Trial(Site):
-    """Every alert goes to syslog and to a command, which exits with what self.exit_code says."""
+    """Every alert goes to syslog and to a command, which exits with what self.exit_code says. `may_answer` is what a good
+    callback may be answered."""
 
-    def __init__(self, test, settings="deliver = no\n"):
+    def __init__(self, test, settings="deliver = no\n", may_answer=(200,)):
         super().__init__(test, settings)
+        self.may_answer = may_answer
         self.record, self.exit_code = self.dir / "record", self.dir / "exit-code"
         self.record.touch()
         act = self.dir / "act"
@@ -50,15 +52,20 @@ class Trial(Site):
         """A new callback to a receiver that is a CGI process: (answer, process)."""
         return self.repeat(self.new(lane), under)
 
-    def new(self, lane):
-        self.sent.append(Sent(len(self.sent), lane))
+    def new(self, lane, **fields):
+        self.sent.append(Sent(len(self.sent), lane, **fields))
         return self.sent[-1]
 
     def repeat(self, sent, under=()):
         answer, done = self.cgi(sent.body, under=under)
-        if answer and answer.status == 200:
-            sent.id = answer.id
+        if answer:
+            self.take(sent, answer)
         return answer, done
+
+    def take(self, sent, answer):
+        assert answer.status in self.may_answer, answer
+        if answer.status == 200:
+            sent.id = answer.id
 
     def run(self, *words, under=()):
         return subprocess.run([*under, PROGRAM, *map(str, words), "--config", str(self.config)], stdin=subprocess.DEVNULL,
@@ -111,6 +118,7 @@ class Trial(Site):
             if sent.id is None:
                 answer, done = self.repeat(sent)
                 assert answer and answer.status == 200, f"the repeat was answered {answer}\n{done.stderr.decode()}"
+        self.sent.sort(key=lambda sent: sent.id)  # what came again was stored before, or behind what came meanwhile
         self.wait_for_orphans(*others)
         return self.done("deliver", "--once")
 
