@@ -255,19 +255,21 @@ void FastCgi::Impl::write_accepts() {
 
 void FastCgi::Impl::start() {
   const std::lock_guard lock(mutex);
-  for (int i = 0; i < kWarmReaders; ++i) start_reader(false);
   watchdog = std::thread([this] { watch(); });
+  for (int i = 0; i < kWarmReaders; ++i) start_reader(false);
 }
 
 bool FastCgi::Impl::stop(SteadyTime until) {
-  if (!connections.stop(until)) return false;
+  std::unique_lock lock(mutex);
+  const bool served = readers > 0;  // not when the start failed: nobody would answer those who wait
+  lock.unlock();
+  if (served && !connections.stop(until)) return false;
   connections.end();
-  {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return readers == 0; });
-    ended = true;
-    changed.notify_all();
-  }
+  lock.lock();
+  changed.wait(lock, [this] { return readers == 0; });
+  ended = true;
+  changed.notify_all();
+  lock.unlock();
   if (watchdog.joinable()) watchdog.join();
   write_accepts();
   return true;

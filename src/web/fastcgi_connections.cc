@@ -144,7 +144,7 @@ void FastCgiConnections::open(Fd& accepted) {
     const std::lock_guard lock(mutex_);
     list_.splice(list_.begin(), fresh);
   }
-  arm(connection, State::idle, EPOLLIN, EPOLL_CTL_ADD);
+  if (!arm(connection, State::idle, EPOLLIN, EPOLL_CTL_ADD)) fail_with_errno("epoll");
 }
 
 /// Running out of descriptors must not end the program, and the connection that waits must not make it spin.
@@ -194,14 +194,18 @@ void FastCgiConnections::close(FastCgiConnection& connection) {
   if (list_.empty()) empty_.notify_all();
 }
 
-/// Changing the state is the last touch: the thread that gets the event reads it first.
-void FastCgiConnections::arm(FastCgiConnection& connection, State state, unsigned events, int operation) {
+/// False: it is closed, for want of memory, and errno says so. Changing the state is the last touch: the thread that
+/// gets the event reads it first.
+bool FastCgiConnections::arm(FastCgiConnection& connection, State state, unsigned events, int operation) {
   const int fd = connection.fd_.get();
   epoll_event event{events | EPOLLRDHUP | EPOLLONESHOT, {.ptr = &connection}};
   set_state(connection, state);
   // stop() sets its flag before it looks for idle ones: what it did not see idle sees the flag here.
   const bool end_now = state == State::idle && stopping_ && !bytes_wait(fd);
-  if (end_now || epoll_ctl(epoll_.get(), operation, fd, &event) != 0) close(connection);
+  const int error = end_now || epoll_ctl(epoll_.get(), operation, fd, &event) == 0 ? 0 : errno;
+  if (end_now || error != 0) close(connection);
+  errno = error;
+  return error == 0;
 }
 
 void FastCgiConnections::set_state(FastCgiConnection& connection, State state) {

@@ -84,7 +84,7 @@ private:
   void pause_accepting(const std::string& why);
   bool has_request(FastCgiConnection& connection, unsigned events);
   void drain(FastCgiConnection& connection);
-  void arm(FastCgiConnection& connection, State state, unsigned events, int operation);
+  bool arm(FastCgiConnection& connection, State state, unsigned events, int operation);
   void set_state(FastCgiConnection& connection, State state);
 
   Fd listener_;
