@@ -130,7 +130,7 @@ lint:
 	cppcheck --quiet --std=c++20 --language=c++ --error-exitcode=1 --enable=warning,performance,portability \
 	  --inline-suppr --suppress=missingInclude --suppress=accessMoved -Isrc src
 	shellcheck -s bash completion/alertspool.bash
-	shellcheck tools/deps tools/demo tools/check-floors tests/system/run tests/fuzz/run tests/package .ci/run examples/handlers/*
+	shellcheck tools/deps tools/demo tools/check-floors tests/postgres tests/system/run tests/fuzz/run tests/package .ci/run examples/handlers/*
 	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc \
 	  -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
 
