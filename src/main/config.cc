@@ -1,6 +1,7 @@
 #include "main/config.h"
 
 #include "base/text.h"
+#include "store/url.h"
 
 #include <grp.h>
 #include <sys/un.h>
@@ -101,9 +102,8 @@ public:
 Keys program_keys(Config& c, Secrets secrets) {
   Keys keys;
   keys.add("store", "sqlite:/var/lib/alertspool/spool.db", [&](auto& v) {
-    const bool good = v.starts_with("sqlite:/") && !v.ends_with('/') && v.find_first_of("=\"") == v.npos;
-    c.store.url =
-        require(good, v, "this version keeps alerts in SQLite only: write sqlite:/PATH, without '=' and '\"'");
+    const string fault = fault_of_url(v);
+    c.store.url = require(fault.empty(), v, fault);
   });
   keys.add("max-waiting", "1000000", [&](auto& v) { c.store.max_waiting = number(v, 1, 1'000'000'000); });
   keys.add_list("allow", [&](auto& v) { add_prefixes(v, c.access.allow); });
@@ -262,7 +262,7 @@ DelivererSettings Config::deliverer() const {
 }
 
 string spool_path(const Config& config) {
-  return config.store.url.substr(config.store.url.find(':') + 1);
+  return file_of_url(config.store.url);
 }
 
 string wake_path(const Config& config) {

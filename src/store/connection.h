@@ -1,62 +1,53 @@
-/// Connection: one spool and how to write to it: opening and making it, the lock of the writers, transactions, room.
-/// What is particular to SQLite is here and nowhere else.
+/// Connection: one spool and how to read and write it. What is particular to a database is in its own file and nowhere
+/// else: sqlite.cc.
+///
+/// All functions but now() throw StoreError; after that the session is gone and the next call opens another one.
 
 #pragma once
 
-#include "base/file_lock.h"
 #include "store/session.h"
 #include "store/store.h"
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace alertspool {
 
 class Connection {
 public:
-  Connection(StoreSettings settings, StoreUse use, const Clock& clock);
-  ~Connection();
+  using Work = std::function<void(Session&)>;
 
-  /// Connects when not connected. Throws StoreError.
-  Session& session();
+  /// To what the URL names.
+  static std::unique_ptr<Connection> make(StoreSettings settings, StoreUse use, const Clock& clock);
+  Connection(StoreSettings settings, StoreUse use, const Clock& clock)
+      : settings_(std::move(settings)), use_(use), clock_(clock) {}
+  virtual ~Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  /// One transaction under the writers' lock: all of `work` or nothing. `doing` begins the message when it fails
-  /// (`store alerts`). Throws StoreError; the session is gone then.
-  void write(const char* doing, const std::function<void(Session&)>& work);
-  /// A consistent view for several reads. Throws StoreError likewise.
-  void read(const char* doing, const std::function<void(Session&)>& work);
+  /// Connects when not connected.
+  virtual void connect() = 0;
+  /// One transaction: all of `work` or nothing. `doing` begins the message when it fails (`store alerts`).
+  virtual void write(const char* doing, const Work& work) = 0;
+  /// A consistent view for several reads.
+  virtual void read(const char* doing, const Work& work) = 0;
 
-  bool init();
-  bool try_lock_deliverer();
-  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only.
-  void check_room() const;
+  virtual bool init() = 0;
+  virtual bool become_deliverer() = 0;
+  virtual void check_room() const = 0;
+  virtual void backup(const std::string& path) = 0;
 
   const StoreSettings& settings() const noexcept { return settings_; }
-  const std::string& path() const noexcept { return path_; }
   std::int64_t now() const noexcept { return clock_.wall().time_since_epoch().count(); }
   SteadyTime steady() const noexcept { return clock_.steady(); }
 
-private:
-  class Hold;
-
-  FileLock& lock();
-  void open();
-  void refuse_damaged() const;
-  void make();
-  void give_to_owner(const std::string& file) const noexcept;
-  void discard() noexcept;
-
-  StoreSettings settings_;
-  StoreUse use_;
+protected:
+  const StoreSettings settings_;
+  const StoreUse use_;
   const Clock& clock_;
-  std::string path_;
-  std::string directory_;
-  std::optional<FileLock> lock_;
-  std::unique_ptr<Session> session_;
-  bool held_ = false;
-  bool sync_failed_ = false;
 };
+
+std::unique_ptr<Connection> make_sqlite(StoreSettings settings, StoreUse use, const Clock& clock);
 
 }  // namespace alertspool

@@ -366,6 +366,5 @@ inline constexpr Statement kReadRefusals{"SELECT reason, allowed, count, last, a
                                          "", "", "siiis"};
 inline constexpr Statement kReadProcesses{
     "SELECT role, host, pid, started, heard, actions, note FROM process ORDER BY role, host, pid", "", "", "ssiiiss"};
-inline constexpr Statement kBackup{"VACUUM INTO ?", "", "s", ""};
 
 }  // namespace alertspool::sql

@@ -1,13 +1,20 @@
 #include "store/store_impl.h"
+#include "store/url.h"
 
 namespace alertspool {
+
+std::unique_ptr<Connection> Connection::make(StoreSettings settings, StoreUse use, const Clock& clock) {
+  if (const std::string fault = fault_of_url(settings.url); !fault.empty())
+    throw StoreError("store " + settings.url + ": " + fault);
+  return make_sqlite(std::move(settings), use, clock);
+}
 
 Store::Store(StoreSettings settings, StoreUse use, const Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(settings), use, clock)) {}
 Store::~Store() = default;
 
 void Store::connect() {
-  impl_->connection.session();
+  impl_->connection.connect();
 }
 bool Store::init() {
   return impl_->connection.init();
@@ -19,7 +26,7 @@ void Store::probe() {
   impl_->connection.write("probe", [](Session& session) { session.run(sql::kProbe); });
 }
 bool Store::become_deliverer() {
-  return impl_->connection.try_lock_deliverer();
+  return impl_->connection.become_deliverer();
 }
 
 void Store::count_refusals(std::span<const RefusalCount> counts) {
@@ -52,12 +59,7 @@ void Store::leave(const ProcessInfo& process) noexcept {
 }
 
 void Store::backup(const std::string& path) {
-  // Not in a transaction: VACUUM INTO makes its own, a reader's.
-  try {
-    impl_->connection.session().run(sql::kBackup, {path});
-  } catch (const SqlError& error) {
-    throw StoreError("backup to " + path + ": " + error.what());
-  }
+  impl_->connection.backup(path);
 }
 
 }  // namespace alertspool

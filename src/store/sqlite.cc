@@ -1,7 +1,11 @@
-#include "store/connection.h"
+/// A spool in a SQLite file. Every write transaction, checkpoint and close of every process happens under one file
+/// lock.
 
 #include "base/fd.h"
+#include "base/file_lock.h"
+#include "store/connection.h"
 #include "store/sql.h"
+#include "store/url.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,6 +14,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <system_error>
 
 namespace alertspool {
@@ -24,18 +29,8 @@ constexpr Statement kBeginRead{"BEGIN", "", "", ""};
 constexpr Statement kCommit{"COMMIT", "", "", ""};
 constexpr Statement kReadApplicationId{"PRAGMA application_id", "", "", "i"};
 constexpr Statement kReadJournalMode{"PRAGMA journal_mode", "", "", "s"};
+constexpr Statement kBackup{"VACUUM INTO ?", "", "s", ""};
 constexpr Statement kCheckpoint{"PRAGMA wal_checkpoint(PASSIVE)", "", "", "iii"};
-
-std::string path_of(const std::string& url) {
-  constexpr std::string_view scheme = "sqlite:";
-  if (!url.starts_with(scheme)) throw StoreError("store " + url + ": this version keeps spools in sqlite:PATH only");
-  std::string path = url.substr(scheme.size());
-  // SOCI takes everything with a `=` in it for a list of options.
-  if (path.empty() || path.front() != '/' || path.find('=') != std::string::npos) {
-    throw StoreError("store " + url + ": sqlite: needs an absolute path without '='");
-  }
-  return path;
-}
 
 std::string reason() {
   return std::generic_category().message(errno);
@@ -55,17 +50,50 @@ void sync_path(const std::string& path, int flags) {
   if (!fd || fsync(fd.get()) != 0) throw StoreError("sync " + path + ": " + reason());
 }
 
-}  // namespace
+class Sqlite final : public Connection {
+public:
+  Sqlite(StoreSettings settings, StoreUse use, const Clock& clock)
+      : Connection(std::move(settings), use, clock),
+        path_(file_of_url(settings_.url)),
+        directory_(path_.substr(0, path_.rfind('/') + 1)) {}
+  ~Sqlite() override { discard(); }
+
+  void connect() override { session(); }
+  void write(const char* doing, const Work& work) override;
+  void read(const char* doing, const Work& work) override;
+  bool init() override;
+  bool become_deliverer() override;
+  void check_room() const override;
+  void backup(const std::string& path) override;
+
+private:
+  class Hold;
+
+  Session& session();
+  FileLock& lock();
+  void open();
+  void refuse_damaged() const;
+  void make();
+  void give_to_owner(const std::string& file) const noexcept;
+  void discard() noexcept;
+
+  const std::string path_;
+  const std::string directory_;
+  std::optional<FileLock> lock_;
+  std::unique_ptr<Session> session_;
+  bool held_ = false;
+  bool sync_failed_ = false;
+};
 
 /// The writers' lock for a scope; inside another Hold it does nothing.
-class Connection::Hold {
+class Sqlite::Hold {
 public:
   /// Throws StoreError when the lock is not to be had in time.
-  Hold(Connection& connection, const char* doing, milliseconds timeout)
+  Hold(Sqlite& connection, const char* doing, milliseconds timeout)
       : connection_(connection), mine_(!connection.held_) {
     if (!mine_) return;
     try {
-      connection.held_ = connection.lock().lock_writer(connection.clock_.steady() + timeout);
+      connection.held_ = connection.lock().lock_writer(connection.steady() + timeout);
     } catch (const std::system_error& error) {
       throw StoreError(std::string(doing) + ": lock of spool " + connection.path_ + ": " + error.what());
     }
@@ -83,24 +111,13 @@ public:
   Hold& operator=(const Hold&) = delete;
 
 private:
-  Connection& connection_;
+  Sqlite& connection_;
   bool mine_;
 };
 
-Connection::Connection(StoreSettings settings, StoreUse use, const Clock& clock)
-    : settings_(std::move(settings)),
-      use_(use),
-      clock_(clock),
-      path_(path_of(settings_.url)),
-      directory_(path_.substr(0, path_.rfind('/') + 1)) {}
-
-Connection::~Connection() {
-  discard();
-}
-
 /// The last connection to close writes a checkpoint, so closing needs the writers' lock too. When it is not to be had,
 /// the connection is left to the end of the process: the kernel drops its locks, and nothing is lost.
-void Connection::discard() noexcept {
+void Sqlite::discard() noexcept {
   if (!session_) return;
   try {
     const Hold hold(*this, "close spool", milliseconds(500));
@@ -110,7 +127,7 @@ void Connection::discard() noexcept {
   }
 }
 
-FileLock& Connection::lock() {
+FileLock& Sqlite::lock() {
   if (!lock_) {
     lock_.emplace(path_ + "-lock");
     give_to_owner(path_ + "-lock");
@@ -119,13 +136,13 @@ FileLock& Connection::lock() {
 }
 
 /// What root makes beside somebody else's spool must not lock that user out.
-void Connection::give_to_owner(const std::string& file) const noexcept {
+void Sqlite::give_to_owner(const std::string& file) const noexcept {
   struct stat directory {};
   if (geteuid() != 0 || stat(directory_.c_str(), &directory) != 0) return;
   static_cast<void>(lchown(file.c_str(), directory.st_uid, directory.st_gid) == 0);
 }
 
-void Connection::refuse_damaged() const {
+void Sqlite::refuse_damaged() const {
   struct stat info {};
   if (stat(path_.c_str(), &info) != 0) throw StoreError("spool " + path_ + ": " + reason());
   if (euidaccess(path_.c_str(), R_OK) != 0) throw StoreError("spool " + path_ + ": " + reason());
@@ -135,7 +152,7 @@ void Connection::refuse_damaged() const {
   }
 }
 
-void Connection::open() {
+void Sqlite::open() {
   refuse_damaged();
   auto session = std::make_unique<Session>("sqlite3", path_);
   // The lock of the writers comes first, so this waits for a stranger only: a shell, a backup tool.
@@ -167,7 +184,7 @@ void Connection::open() {
   session_ = std::move(session);
 }
 
-Session& Connection::session() {
+Session& Sqlite::session() {
   if (session_) return *session_;
   std::optional<Hold> hold;
   if (use_ != StoreUse::read) hold.emplace(*this, "open spool", settings_.lock_timeout);
@@ -191,7 +208,7 @@ Session& Connection::session() {
 
 /// A complete file under a temporary name, then rename: nobody ever sees half a spool.
 /// REQUIRES: the writers' lock.
-void Connection::make() {
+void Sqlite::make() {
   const std::string temporary = path_ + "-new";
   unlink(temporary.c_str());
   const Fd file(::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0660));
@@ -214,7 +231,7 @@ void Connection::make() {
   sync_path(directory_, O_RDONLY | O_DIRECTORY);
 }
 
-bool Connection::init() {
+bool Sqlite::init() {
   if (exists(path_) || exists(path_ + "-wal")) return false;
   const Hold hold(*this, "make spool", settings_.lock_timeout);
   if (exists(path_)) return false;
@@ -222,7 +239,7 @@ bool Connection::init() {
   return true;
 }
 
-bool Connection::try_lock_deliverer() {
+bool Sqlite::become_deliverer() {
   try {
     return lock().try_lock_deliverer();
   } catch (const std::system_error& error) {
@@ -230,7 +247,7 @@ bool Connection::try_lock_deliverer() {
   }
 }
 
-void Connection::check_room() const {
+void Sqlite::check_room() const {
   struct statvfs room {};
   if (statvfs(directory_.c_str(), &room) != 0) throw StoreError("spool directory " + directory_ + ": " + reason());
   if ((room.f_flag & ST_RDONLY) != 0) throw StoreError("spool directory " + directory_ + " is mounted read-only");
@@ -241,7 +258,7 @@ void Connection::check_room() const {
   }
 }
 
-void Connection::write(const char* doing, const std::function<void(Session&)>& work) {
+void Sqlite::write(const char* doing, const Work& work) {
   const Hold hold(*this, doing, settings_.lock_timeout);
   try {
     Session& connected = session();
@@ -258,7 +275,7 @@ void Connection::write(const char* doing, const std::function<void(Session&)>& w
   }
 }
 
-void Connection::read(const char* doing, const std::function<void(Session&)>& work) {
+void Sqlite::read(const char* doing, const Work& work) {
   try {
     Session& connected = session();
     connected.run(kBeginRead);
@@ -268,6 +285,21 @@ void Connection::read(const char* doing, const std::function<void(Session&)>& wo
     discard();
     throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
   }
+}
+
+void Sqlite::backup(const std::string& path) {
+  // Not in a transaction: VACUUM INTO makes its own, a reader's.
+  try {
+    session().run(kBackup, {path});
+  } catch (const SqlError& error) {
+    throw StoreError("backup to " + path + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Connection> make_sqlite(StoreSettings settings, StoreUse use, const Clock& clock) {
+  return std::make_unique<Sqlite>(std::move(settings), use, clock);
 }
 
 }  // namespace alertspool
