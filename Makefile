@@ -31,7 +31,8 @@ OPTIMIZE ?= $(if $(SANITIZE),-O1,-O2) -g
 HARDEN   ?= $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 CXXFLAGS ?= $(OPTIMIZE) $(HARDEN) $(SANITIZERS)
 LDFLAGS  ?= -pie -Wl,-z,relro,-z,now $(SANITIZERS)
-override CXXFLAGS += -std=c++20 -pthread $(WARNINGS) -Isrc -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"'
+override CXXFLAGS += -std=c++20 -pthread $(WARNINGS) -Isrc -isystem /usr/include/soci -isystem /usr/include/postgresql \
+  -DALERTSPOOL_VERSION='"$(VERSION)"'
 LDLIBS   := -lfcgi -lboost_program_options -lsoci_core -lsoci_sqlite3 -lsqlite3 -lnettle -ldl
 # What a reader allocates the committer frees: glibc's malloc costs a sixth of the accept rate there. Sanitizers and
 # valgrind bring their own.
@@ -132,7 +133,7 @@ lint:
 	shellcheck -s bash completion/alertspool.bash
 	shellcheck tools/deps tools/demo tools/check-floors tests/postgres tests/system/run tests/fuzz/run tests/package .ci/run examples/handlers/*
 	@printf '%s\n' src/*/*.cc | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc \
-	  -isystem /usr/include/soci -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
+	  -isystem /usr/include/soci -isystem /usr/include/postgresql -DALERTSPOOL_VERSION='"$(VERSION)"' 2>/dev/null
 
 format:
 	clang-format -i $(FORMATTED)

@@ -158,7 +158,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"listen = \"/run/x.sock\"", "absolute path"}, Bad{kLongPath.c_str(), "107 bytes"},
         Bad{"listen-group = no-such-group-here", "no group 'no-such-group-here'"},
         Bad{"store = sqlite:spool.db", "write sqlite:/PATH"}, Bad{"store = sqlite:/a=b", "'='"},
-        Bad{"store = sqlite:/a\\\"b", "'\"'"}, Bad{"store = postgresql://host/db", "SQLite only"},
+        Bad{"store = sqlite:/a\\\"b", "'\"'"}, Bad{"store = mysql://host/db", "sqlite:/PATH"},
+        Bad{"store = postgresql://u:p@ss@host/db", "%40"}, Bad{"store = postgresql://u:p/w@host/db", "%2F"},
+        Bad{"store = postgresql://u@host/db?options=-c%zz", "%25"}, Bad{"store = postgresql://u@host/a b", "%20"},
         Bad{"token-file = /nonexistent/tokens", "No such file"}, Bad{"type = syslog", "c.conf:1: type: unknown key"}));
 
 INSTANTIATE_TEST_SUITE_P(Lines, BadConfig,
@@ -284,6 +286,17 @@ TEST(Config, ReceiverGetsTheRoutesOfAllActions) {
   EXPECT_EQ(settings.max_body, 2048u);
   ASSERT_EQ(settings.routes.size(), 2u);
   EXPECT_EQ(settings.routes[1].action, "b");
+}
+
+TEST(Config, ErrorShowsNoPassword) {
+  for (const char* line : {"store = postgresql://u:pa@ss@host/db", "store = postgre://u:pass@host/db"}) {
+    try {
+      parse(line);
+      FAIL() << line;
+    } catch (const ConfigError& error) {
+      EXPECT_EQ(std::string(error.what()).find("ss@"), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(Config, WakesBesideTheSpool) {

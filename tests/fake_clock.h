@@ -4,6 +4,8 @@
 
 #include "base/time.h"
 
+#include <functional>
+
 namespace alertspool {
 
 class FakeClock final : public Clock {
@@ -12,14 +14,23 @@ public:
   SteadyTime steady() const noexcept override { return steady_; }
 
   void advance(milliseconds time) {
-    wall_ += time;
     steady_ += time;
+    set_wall(wall_ + time);
   }
-  void set_wall(WallTime time) { wall_ = time; }
+  void set_wall(WallTime time) {
+    if (changed_) changed_(time);
+    wall_ = time;
+  }
+  /// `changed` is told the time now and whenever it changes.
+  void on_change(std::function<void(WallTime)> changed) {
+    changed_ = std::move(changed);
+    changed_(wall_);
+  }
 
 private:
   WallTime wall_{milliseconds(1'600'000'000'000)};
   SteadyTime steady_ = std::chrono::steady_clock::now();
+  std::function<void(WallTime)> changed_;
 };
 
 }  // namespace alertspool

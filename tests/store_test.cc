@@ -1,33 +1,34 @@
 #include "store/store.h"
 
 #include "base/file_lock.h"
-#include "fake_clock.h"
+#include "spools.h"
 #include "store/session.h"
-#include "temporary_directory.h"
 
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
+#include <thread>
 
 namespace alertspool {
 namespace {
 
 constexpr milliseconds kNoLimit{24LL * 3600 * 1000};
 
-class StoreTest : public testing::Test {
+class StoreBase : public testing::Test {
 protected:
-  StoreSettings settings() const {
-    StoreSettings settings;
-    settings.url = "sqlite:" + directory.path("spool.db");
-    settings.lock_timeout = milliseconds(200);
-    settings.free_space_floor = 0;
-    return settings;
+  explicit StoreBase(const std::string& kind) : spool(kind, clock) {}
+  void SetUp() override {
+    if (spool.missing()) GTEST_SKIP() << "no PostgreSQL here";
   }
 
   Incoming incoming(const std::string& digest, const std::string& alarm = "a",
@@ -71,16 +72,34 @@ protected:
     return ids;
   }
 
-  TemporaryDirectory directory;
   FakeClock clock;
-  Store receiver{settings(), StoreUse::receive, clock};
-  Store deliverer{settings(), StoreUse::deliver, clock};
+  TestSpool spool;
+  StoreSettings& settings = spool.settings;
+  const TemporaryDirectory& directory = spool.directory;
+  Store receiver{settings, StoreUse::receive, clock};
+  Store deliverer{settings, StoreUse::deliver, clock};
   Lease lease{"host-1-1", "host", milliseconds(30'000)};
+};
+
+class StoreTest : public StoreBase, public testing::WithParamInterface<const char*> {
+protected:
+  StoreTest() : StoreBase(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Both, StoreTest, kDatabases, name_of);
+
+class SqliteStore : public StoreBase {
+protected:
+  SqliteStore() : StoreBase("sqlite") {}
+};
+
+class PostgresStore : public StoreBase {
+protected:
+  PostgresStore() : StoreBase("postgresql") {}
 };
 
 using Ids = std::vector<std::int64_t>;
 
-TEST_F(StoreTest, StoresEachCallbackUnderAnIdOfItsOwn) {
+TEST_P(StoreTest, StoresEachCallbackUnderAnIdOfItsOwn) {
   const auto puts = receiver.put(std::vector{incoming("d1"), incoming("d2")});
   ASSERT_EQ(puts.size(), 2U);
   EXPECT_LT(puts[0].id, puts[1].id);
@@ -88,7 +107,7 @@ TEST_F(StoreTest, StoresEachCallbackUnderAnIdOfItsOwn) {
   EXPECT_FALSE(puts[1].duplicate);
 }
 
-TEST_F(StoreTest, KeepsTheCallbackAsItCame) {
+TEST_P(StoreTest, KeepsTheCallbackAsItCame) {
   Incoming one = incoming("d1");
   one.callback.body = std::string("a=\\x\0&b=\xff\xfe%", 12);
   one.callback.query = "team=db";
@@ -106,7 +125,7 @@ TEST_F(StoreTest, KeepsTheCallbackAsItCame) {
   EXPECT_EQ(record->severity, "WARN");
 }
 
-TEST_F(StoreTest, RepeatIsADuplicateOfTheFirstAndDeliveredOnce) {
+TEST_P(StoreTest, RepeatIsADuplicateOfTheFirstAndDeliveredOnce) {
   const Put first = put(incoming("d1"));
   const Put again = put(incoming("d1"));
   EXPECT_TRUE(again.duplicate);
@@ -115,7 +134,7 @@ TEST_F(StoreTest, RepeatIsADuplicateOfTheFirstAndDeliveredOnce) {
   EXPECT_EQ(claim().size(), 1U);
 }
 
-TEST_F(StoreTest, RepeatsInsideOneBatchAreDuplicates) {
+TEST_P(StoreTest, RepeatsInsideOneBatchAreDuplicates) {
   const auto puts = receiver.put(std::vector{incoming("d1"), incoming("d2"), incoming("d1"), incoming("d1")});
   EXPECT_FALSE(puts[0].duplicate);
   EXPECT_FALSE(puts[1].duplicate);
@@ -129,7 +148,7 @@ TEST_F(StoreTest, RepeatsInsideOneBatchAreDuplicates) {
   EXPECT_EQ(receiver.show(puts[0].id)->duplicates, 4);
 }
 
-TEST_F(StoreTest, BatchesOfEverySizeAreStoredWhole) {
+TEST_P(StoreTest, BatchesOfEverySizeAreStoredWhole) {
   std::size_t total = 0;
   for (const int size : {1, 2, 3, 7, 63, 64, 65, 130, 200}) {
     std::vector<Incoming> batch;
@@ -144,13 +163,13 @@ TEST_F(StoreTest, BatchesOfEverySizeAreStoredWhole) {
   EXPECT_EQ(claim(10'000).size(), total);
 }
 
-TEST_F(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
+TEST_P(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
   Ids expected;
   for (int i = 0; i < 10; ++i) expected.push_back(put(incoming("d" + std::to_string(i))).id);
   EXPECT_EQ(alerts(claim()), expected);
 }
 
-TEST_F(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
+TEST_P(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
   std::vector<Incoming> flood;
   for (int i = 0; i < 2'000; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
   const std::int64_t first = receiver.put(flood)[0].id;
@@ -158,7 +177,7 @@ TEST_F(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
   EXPECT_EQ(alerts(claim(4)), (Ids{first, first + 1, other}));
 }
 
-TEST_F(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
+TEST_P(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
   std::vector<Incoming> batch;
   for (int i = 0; i < 6; ++i) batch.push_back(incoming("d" + std::to_string(i), "alarm" + std::to_string(i)));
   const std::int64_t first = receiver.put(batch)[0].id;
@@ -166,7 +185,7 @@ TEST_F(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
   EXPECT_EQ(alerts(claim(4)), (Ids{first + 4, first + 5}));
 }
 
-TEST_F(StoreTest, TriesAndNewOnesTakeTurnsByTime) {
+TEST_P(StoreTest, TriesAndNewOnesTakeTurnsByTime) {
   const std::int64_t old = put(incoming("old", "a")).id;
   mark(claim()[0], Mark::Kind::later, milliseconds(1'000));
   clock.advance(milliseconds(500));
@@ -178,7 +197,7 @@ TEST_F(StoreTest, TriesAndNewOnesTakeTurnsByTime) {
   EXPECT_EQ(alerts(claim(1)), Ids{after});
 }
 
-TEST_F(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
+TEST_P(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
   put(incoming("d1"));
   EXPECT_EQ(claim().size(), 1U);
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
@@ -186,7 +205,7 @@ TEST_F(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
   EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
 }
 
-TEST_F(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
+TEST_P(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
   put(incoming("d1"));
   const auto claims = claim(1);
   ASSERT_EQ(claims.size(), 1U);
@@ -199,7 +218,7 @@ TEST_F(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
   EXPECT_EQ(state(claims[0].alert_id), "running");
 }
 
-TEST_F(StoreTest, RenewedLeaseDoesNotEnd) {
+TEST_P(StoreTest, RenewedLeaseDoesNotEnd) {
   put(incoming("d1"));
   ASSERT_EQ(claim(1).size(), 1U);
   clock.advance(milliseconds(20'000));
@@ -209,7 +228,7 @@ TEST_F(StoreTest, RenewedLeaseDoesNotEnd) {
   EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
 }
 
-TEST_F(StoreTest, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
+TEST_F(SqliteStore, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
   const std::int64_t first = put(incoming("d1")).id;
   const std::int64_t second = put(incoming("d2")).id;
   ASSERT_EQ(claim().size(), 2U);
@@ -219,7 +238,7 @@ TEST_F(StoreTest, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
   EXPECT_EQ(claims[0].attempt, 2);
 }
 
-TEST_F(StoreTest, LaterOneWaitsForTheEarlierOfItsAlarmOnly) {
+TEST_P(StoreTest, LaterOneWaitsForTheEarlierOfItsAlarmOnly) {
   const std::int64_t first = put(incoming("d1")).id;
   const auto head = claim();
   ASSERT_EQ(head.size(), 1U);
@@ -235,7 +254,7 @@ TEST_F(StoreTest, LaterOneWaitsForTheEarlierOfItsAlarmOnly) {
   EXPECT_EQ(both[0].attempt, 2);
 }
 
-TEST_F(StoreTest, GivenUpOneLetsTheNextOfItsAlarmGo) {
+TEST_P(StoreTest, GivenUpOneLetsTheNextOfItsAlarmGo) {
   const std::int64_t first = put(incoming("d1")).id;
   const auto head = claim();
   const std::int64_t second = put(incoming("d2")).id;
@@ -244,7 +263,7 @@ TEST_F(StoreTest, GivenUpOneLetsTheNextOfItsAlarmGo) {
   EXPECT_EQ(alerts(claim()), Ids{second});
 }
 
-TEST_F(StoreTest, ReleasedOneIsAsIfNeverClaimed) {
+TEST_P(StoreTest, ReleasedOneIsAsIfNeverClaimed) {
   put(incoming("d1"));
   mark(claim()[0], Mark::Kind::released);
   const auto again = claim();
@@ -253,7 +272,7 @@ TEST_F(StoreTest, ReleasedOneIsAsIfNeverClaimed) {
   EXPECT_TRUE(receiver.show(again[0].alert_id)->deliveries[0].tries.empty());
 }
 
-TEST_F(StoreTest, HeadThatIsTriedLaterHoldsThoseThatWereReleasedBehindIt) {
+TEST_P(StoreTest, HeadThatIsTriedLaterHoldsThoseThatWereReleasedBehindIt) {
   const std::int64_t first = put(incoming("d1")).id;
   const std::int64_t second = put(incoming("d2")).id;
   const auto claims = claim();
@@ -265,13 +284,13 @@ TEST_F(StoreTest, HeadThatIsTriedLaterHoldsThoseThatWereReleasedBehindIt) {
   EXPECT_EQ(alerts(claim()), (Ids{first, second}));
 }
 
-TEST_F(StoreTest, ActionsOfOneAlertDoNotWaitForEachOther) {
+TEST_P(StoreTest, ActionsOfOneAlertDoNotWaitForEachOther) {
   put(incoming("d1", "a", {"log", "page"}));
   EXPECT_EQ(claim(10, "log").size(), 1U);
   EXPECT_EQ(claim(10, "page").size(), 1U);
 }
 
-TEST_F(StoreTest, AttemptsAreKeptWithOutcomeAndOutput) {
+TEST_P(StoreTest, AttemptsAreKeptWithOutcomeAndOutput) {
   const std::int64_t id = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::later);
   mark(claim()[0], Mark::Kind::delivered);
@@ -287,14 +306,14 @@ TEST_F(StoreTest, AttemptsAreKeptWithOutcomeAndOutput) {
   EXPECT_EQ(delivery.tries[1].output, "said so");
 }
 
-TEST_F(StoreTest, ClockSetBackAnHourStrandsNothing) {
+TEST_P(StoreTest, ClockSetBackAnHourStrandsNothing) {
   put(incoming("d1"));
   mark(claim()[0], Mark::Kind::later, milliseconds(10'000));
   clock.set_wall(clock.wall() - std::chrono::hours(1));
   EXPECT_EQ(deliverer.claim("log", 10, lease, milliseconds(660'000)).size(), 1U);
 }
 
-TEST_F(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
+TEST_P(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
   const auto with = [&](const std::string& digest, AlarmChange change, bool critical) {
     Incoming one = incoming(digest, "a", {});
     one.change = change;
@@ -311,7 +330,7 @@ TEST_F(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
   EXPECT_EQ(alerts(claim(10, "page")), (Ids{critical, warn, no_data, ok}));
 }
 
-TEST_F(StoreTest, FollowWorksInsideOneBatch) {
+TEST_P(StoreTest, FollowWorksInsideOneBatch) {
   Incoming fires = incoming("fires", "a", {"page"});
   fires.change = AlarmChange::fires;
   fires.following = {"page"};
@@ -324,7 +343,7 @@ TEST_F(StoreTest, FollowWorksInsideOneBatch) {
   EXPECT_EQ(alerts(claim(10, "page")), (Ids{puts[0].id, puts[1].id}));
 }
 
-TEST_F(StoreTest, AlertThatNoActionTakesIsKeptAsUnmatched) {
+TEST_P(StoreTest, AlertThatNoActionTakesIsKeptAsUnmatched) {
   const std::int64_t id = put(incoming("d1", "a", {})).id;
   EXPECT_EQ(state(id), "unmatched");
   Filter filter;
@@ -333,7 +352,7 @@ TEST_F(StoreTest, AlertThatNoActionTakesIsKeptAsUnmatched) {
   EXPECT_EQ(receiver.status().unmatched, 1);
 }
 
-TEST_F(StoreTest, UndecodableIsKeptWithoutDeliveriesTheNewestThousand) {
+TEST_P(StoreTest, UndecodableIsKeptWithoutDeliveriesTheNewestThousand) {
   std::vector<Incoming> batch;
   for (int i = 0; i < 1003; ++i) {
     batch.push_back(incoming("d" + std::to_string(i), ""));
@@ -348,7 +367,7 @@ TEST_F(StoreTest, UndecodableIsKeptWithoutDeliveriesTheNewestThousand) {
   EXPECT_EQ(receiver.status().undecodable, 1000);
 }
 
-TEST_F(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
+TEST_P(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
   const std::int64_t delivered = put(incoming("delivered", "a")).id;
   mark(claim()[0], Mark::Kind::delivered);
   const std::int64_t failed = put(incoming("failed", "b")).id;
@@ -367,7 +386,7 @@ TEST_F(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
   EXPECT_TRUE(receiver.show(young));
 }
 
-TEST_F(StoreTest, OneThatIsRetriedBeforeThePurgeStays) {
+TEST_P(StoreTest, OneThatIsRetriedBeforeThePurgeStays) {
   const std::int64_t id = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::failed);
   clock.advance(kNoLimit);
@@ -379,14 +398,14 @@ TEST_F(StoreTest, OneThatIsRetriedBeforeThePurgeStays) {
   EXPECT_EQ(claim().size(), 1U);
 }
 
-TEST_F(StoreTest, IdOfAPurgedAlertIsNotUsedAgain) {
+TEST_P(StoreTest, IdOfAPurgedAlertIsNotUsedAgain) {
   const std::int64_t id = put(incoming("d1", "a", {})).id;
   clock.advance(kNoLimit);
   ASSERT_EQ(purge(clock.wall()).size(), 1U);
   EXPECT_GT(put(incoming("d2", "a", {})).id, id);
 }
 
-TEST_F(StoreTest, RetryMakesAFailedOneDueNow) {
+TEST_P(StoreTest, RetryMakesAFailedOneDueNow) {
   const std::int64_t id = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::failed);
   EXPECT_EQ(receiver.retry(Ids{id}, ""), 1U);
@@ -395,7 +414,7 @@ TEST_F(StoreTest, RetryMakesAFailedOneDueNow) {
   EXPECT_EQ(receiver.retry(Ids{id}, ""), 0U);
 }
 
-TEST_F(StoreTest, RetryOfANewOneKeepsItBehindTheEarlierOfItsAlarm) {
+TEST_P(StoreTest, RetryOfANewOneKeepsItBehindTheEarlierOfItsAlarm) {
   const std::int64_t first = put(incoming("d1")).id;
   const std::int64_t second = put(incoming("d2")).id;
   EXPECT_EQ(receiver.retry(std::vector{second}, ""), 1U);
@@ -403,13 +422,13 @@ TEST_F(StoreTest, RetryOfANewOneKeepsItBehindTheEarlierOfItsAlarm) {
   EXPECT_TRUE(claim(1).empty());
 }
 
-TEST_F(StoreTest, DroppedNewOneIsNotClaimed) {
+TEST_P(StoreTest, DroppedNewOneIsNotClaimed) {
   EXPECT_EQ(receiver.drop(std::vector{put(incoming("d1")).id}, ""), 1U);
   const std::int64_t second = put(incoming("d2")).id;
   EXPECT_EQ(alerts(claim()), Ids{second});
 }
 
-TEST_F(StoreTest, RetryMakesAWaitingOneDueNow) {
+TEST_P(StoreTest, RetryMakesAWaitingOneDueNow) {
   const std::int64_t id = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::later, kNoLimit);
   ASSERT_TRUE(claim().empty());
@@ -418,7 +437,7 @@ TEST_F(StoreTest, RetryMakesAWaitingOneDueNow) {
   EXPECT_EQ(claim().size(), 1U);
 }
 
-TEST_F(StoreTest, DropPutsAwayAndLetsTheNextOfTheAlarmGo) {
+TEST_P(StoreTest, DropPutsAwayAndLetsTheNextOfTheAlarmGo) {
   const std::int64_t first = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::later, kNoLimit);
   const std::int64_t second = put(incoming("d2")).id;
@@ -427,7 +446,7 @@ TEST_F(StoreTest, DropPutsAwayAndLetsTheNextOfTheAlarmGo) {
   EXPECT_EQ(alerts(claim()), Ids{second});
 }
 
-TEST_F(StoreTest, ListIsNewestFirstAndFiltered) {
+TEST_P(StoreTest, ListIsNewestFirstAndFiltered) {
   const std::int64_t first = put(incoming("d1", "a")).id;
   clock.advance(milliseconds(1000));
   const std::int64_t second = put(incoming("d2", "b", {"page"})).id;
@@ -457,7 +476,7 @@ TEST_F(StoreTest, ListIsNewestFirstAndFiltered) {
   EXPECT_EQ(ids(filter), Ids{first});
 }
 
-TEST_F(StoreTest, StatusCountsWhatIsThere) {
+TEST_P(StoreTest, StatusCountsWhatIsThere) {
   put(incoming("d1", "a"));
   mark(claim()[0], Mark::Kind::delivered);
   clock.advance(milliseconds(5000));
@@ -494,8 +513,8 @@ TEST_F(StoreTest, StatusCountsWhatIsThere) {
   EXPECT_TRUE(receiver.status().processes.empty());
 }
 
-TEST_F(StoreTest, FullSpoolRefusesAndTakesAgainWhenThereIsRoom) {
-  StoreSettings small = settings();
+TEST_P(StoreTest, FullSpoolRefusesAndTakesAgainWhenThereIsRoom) {
+  StoreSettings small = settings;
   small.max_waiting = 2;
   Store limited(small, StoreUse::receive, clock);
   limited.put(std::vector{incoming("d1", "a")});
@@ -506,30 +525,30 @@ TEST_F(StoreTest, FullSpoolRefusesAndTakesAgainWhenThereIsRoom) {
   EXPECT_FALSE(limited.put(std::vector{incoming("d3", "c")})[0].duplicate);
 }
 
-TEST_F(StoreTest, RefusesWhenTheDiskIsAtItsFloor) {
-  StoreSettings greedy = settings();
+TEST_F(SqliteStore, RefusesWhenTheDiskIsAtItsFloor) {
+  StoreSettings greedy = settings;
   greedy.free_space_floor = INT64_MAX;
   Store limited(greedy, StoreUse::receive, clock);
   EXPECT_THROW(limited.put(std::vector{incoming("d1")}), StoreFull);
 }
 
-TEST_F(StoreTest, BackupIsASpoolOfItsOwn) {
+TEST_F(SqliteStore, BackupIsASpoolOfItsOwn) {
   const std::int64_t id = put(incoming("d1")).id;
   receiver.backup(directory.path("copy.db"));
-  StoreSettings copy = settings();
+  StoreSettings copy = settings;
   copy.url = "sqlite:" + directory.path("copy.db");
   Store other(copy, StoreUse::operate, clock);
   EXPECT_EQ(other.show(id)->callback.body, "alertName=d1");
 }
 
-TEST_F(StoreTest, OnlyOneDelivererPerSpool) {
+TEST_F(SqliteStore, OnlyOneDelivererPerSpool) {
   put(incoming("d1"));
-  Store second(settings(), StoreUse::deliver, clock);
+  Store second(settings, StoreUse::deliver, clock);
   EXPECT_TRUE(deliverer.become_deliverer());
   EXPECT_FALSE(second.become_deliverer());
 }
 
-TEST_F(StoreTest, NewSpoolIsOpenToItsGroupOnly) {
+TEST_F(SqliteStore, NewSpoolIsOpenToItsGroupOnly) {
   const mode_t before = umask(022);
   put(incoming("d1"));
   umask(before);
@@ -540,19 +559,19 @@ TEST_F(StoreTest, NewSpoolIsOpenToItsGroupOnly) {
   }
 }
 
-TEST_F(StoreTest, OnlyTheReceiverMakesASpool) {
+TEST_F(SqliteStore, OnlyTheReceiverMakesASpool) {
   EXPECT_THROW(deliverer.connect(), StoreError);
   EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db")));
   receiver.connect();
   deliverer.connect();
 }
 
-TEST_F(StoreTest, InitMakesASpoolOnceOnly) {
+TEST_P(StoreTest, InitMakesASpoolOnceOnly) {
   EXPECT_TRUE(receiver.init());
   EXPECT_FALSE(receiver.init());
 }
 
-TEST_F(StoreTest, LockOfAnotherProcessIsWaitedForAndThenReported) {
+TEST_F(SqliteStore, LockOfAnotherProcessIsWaitedForAndThenReported) {
   put(incoming("d1"));
   FileLock other(directory.path("spool.db-lock"));
   ASSERT_TRUE(other.lock_writer(std::chrono::steady_clock::now()));
@@ -561,7 +580,7 @@ TEST_F(StoreTest, LockOfAnotherProcessIsWaitedForAndThenReported) {
   EXPECT_FALSE(put(incoming("d2")).duplicate);
 }
 
-TEST_F(StoreTest, NewerSchemaIsRefused) {
+TEST_F(SqliteStore, NewerSchemaIsRefused) {
   receiver.connect();
   Session session("sqlite3", directory.path("spool.db"));
   session.execute("UPDATE meta SET version = 2");
@@ -574,7 +593,7 @@ struct Damage {
   const char* expected;
 };
 
-class DamagedSpool : public StoreTest, public testing::WithParamInterface<Damage> {};
+class DamagedSpool : public SqliteStore, public testing::WithParamInterface<Damage> {};
 
 TEST_P(DamagedSpool, IsRefusedAndNeverReplaced) {
   const std::string path = directory.path("spool.db");
@@ -595,13 +614,13 @@ INSTANTIATE_TEST_SUITE_P(Kinds, DamagedSpool,
                                          Damage{"Text", "this is no database, it is a letter", "not a database"}),
                          [](const auto& damage) { return damage.param.name; });
 
-TEST_F(StoreTest, LogWithoutItsSpoolIsRefused) {
+TEST_F(SqliteStore, LogWithoutItsSpoolIsRefused) {
   std::ofstream(directory.path("spool.db-wal")) << "left over";
   EXPECT_THROW(put(incoming("d1")), StoreError);
   EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db")));
 }
 
-TEST_F(StoreTest, LinkThatLeadsNowhereIsRefusedAndNotReplaced) {
+TEST_F(SqliteStore, LinkThatLeadsNowhereIsRefusedAndNotReplaced) {
   for (const char* target : {"unmounted/spool.db", "spool.db"}) {
     std::filesystem::create_symlink(target, directory.path("spool.db"));
     EXPECT_THROW(put(incoming("d1")), StoreError);
@@ -610,8 +629,8 @@ TEST_F(StoreTest, LinkThatLeadsNowhereIsRefusedAndNotReplaced) {
   }
 }
 
-TEST_F(StoreTest, MissingDirectoryIsNamed) {
-  StoreSettings elsewhere = settings();
+TEST_F(SqliteStore, MissingDirectoryIsNamed) {
+  StoreSettings elsewhere = settings;
   elsewhere.url = "sqlite:" + directory.path("missing/spool.db");
   Store lost(elsewhere, StoreUse::receive, clock);
   try {
@@ -622,12 +641,294 @@ TEST_F(StoreTest, MissingDirectoryIsNamed) {
   }
 }
 
-TEST_F(StoreTest, UnknownUrlIsRefused) {
-  StoreSettings other = settings();
+TEST_F(SqliteStore, UnknownUrlIsRefused) {
+  StoreSettings other = settings;
   for (const char* url : {"mysql://host/db", "sqlite:relative.db", "sqlite:", "sqlite:/a=b.db", ""}) {
     other.url = url;
     EXPECT_THROW(Store(other, StoreUse::receive, clock), StoreError) << url;
   }
+}
+
+/// What the store says when it refuses to connect.
+std::string refusal(Store& store) {
+  try {
+    store.connect();
+  } catch (const StoreError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(PostgresStore, OneOfManyReceiversMakesTheSpool) {
+  std::vector<std::jthread> threads;
+  std::atomic<int> made = 0;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { made += Store(settings, StoreUse::receive, clock).init() ? 1 : 0; });
+  threads.clear();
+  EXPECT_EQ(made, 1);
+}
+
+TEST_F(PostgresStore, OnlyTheReceiverMakesASpool) {
+  EXPECT_NE(refusal(deliverer).find("`alertspool init`"), std::string::npos);
+  receiver.connect();
+  EXPECT_EQ(refusal(deliverer), "");
+}
+
+TEST_F(PostgresStore, NewerSchemaIsRefused) {
+  receiver.connect();
+  spool.session().execute("UPDATE meta SET version = version + 1");
+  EXPECT_NE(refusal(deliverer).find("schema version"), std::string::npos);
+}
+
+struct Setting {
+  const char* name;
+  const char* value;
+};
+
+class PostgresSetting : public PostgresStore, public testing::WithParamInterface<Setting> {};
+
+TEST_P(PostgresSetting, ThatLosesAlertsIsRefused) {
+  spool.session().execute(std::string("CREATE FUNCTION current_setting(text) RETURNS text LANGUAGE sql AS "
+                                      "'SELECT CASE $1 WHEN ''") +
+                          GetParam().name + "'' THEN ''" + GetParam().value +
+                          "'' ELSE pg_catalog.current_setting($1) END'");
+  EXPECT_NE(refusal(receiver).find(GetParam().value), std::string::npos) << refusal(receiver);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, PostgresSetting,
+                         testing::Values(Setting{"synchronous_commit", "off"}, Setting{"fsync", "off"},
+                                         Setting{"server_encoding", "LATIN1"}),
+                         [](const auto& setting) { return std::string(setting.param.name); });
+
+TEST_F(PostgresStore, SaysWhyItCannotBeOpenedAndNeverThePassword) {
+  const std::string socket = "host=" + PostgresServer::get().directory();
+  const std::pair<const char*, const char*> cases[] = {
+      {"postgresql://u:se%63ret@/postgres?host=/nowhere", "No such file"},
+      {"postgresql://u:secret@127.0.0.1:1,127.0.0.1:2/d", "port 2 failed: Connection refused"},
+      {"postgresql://nobody:secret@/postgres?", "role \"nobody\" does not exist"},
+      {"postgresql://postgres:secret@/nothing?", "database \"nothing\" does not exist"},
+      {"postgresql://postgres:secret@[::1/d", "IPv6"},
+      {"postgresql://postgres@/d?password=secret&sslmode=never", "never"},
+  };
+  for (const auto& [url, expected] : cases) {
+    settings.url = url + (std::string_view(url).ends_with('?') ? socket : "");
+    Store store(settings, StoreUse::receive, clock);
+    const std::string said = refusal(store);
+    EXPECT_NE(said.find(expected), std::string::npos) << said;
+    EXPECT_EQ(said.find("ret"), std::string::npos) << said;
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+  }
+}
+
+TEST_F(PostgresStore, MissingRightIsNamed) {
+  spool.session().execute("DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; GRANT USAGE ON SCHEMA " +
+                          spool.schema() + " TO guest");
+  settings.url = "postgresql://guest@" + settings.url.substr(settings.url.find("@") + 1);
+  Store guest(settings, StoreUse::receive, clock);
+  EXPECT_NE(refusal(guest).find("permission denied for schema " + spool.schema()), std::string::npos);
+}
+
+TEST_F(PostgresStore, ConnectionThatWasCutWhileItRestedIsNoticedAndNothingIsLost) {
+  put(incoming("d1"));
+  spool.session().execute(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+      "WHERE application_name = 'alertspool' AND pid <> pg_backend_pid()");
+  EXPECT_FALSE(put(incoming("d2")).duplicate);
+}
+
+TEST_F(PostgresStore, ClockOfTheServerDecides) {
+  FakeClock ahead;
+  ahead.advance(std::chrono::hours(1));
+  Store fast(settings, StoreUse::deliver, ahead);
+  receiver.connect();
+  Incoming one = incoming("d1");
+  one.callback.received = ahead.wall();
+  const std::int64_t id = put(one).id;
+  one = incoming("d2", "b");
+  one.callback.received = ahead.wall();
+  const std::int64_t second = put(one).id;
+  const auto first = fast.claim("log", 1, lease, kNoLimit);
+  ASSERT_EQ(alerts(first), Ids{id});
+  EXPECT_EQ(alerts(claim(1)), Ids{second}) << "due by the server's time, though received an hour later";
+  Mark mark;
+  mark.alert_id = id;
+  mark.action = "log";
+  mark.kind = Mark::Kind::later;
+  mark.due = ahead.wall() + milliseconds(10'000);
+  ASSERT_EQ(fast.mark(std::vector{mark}, lease), 1U);
+  EXPECT_EQ(fast.next_due({"log"}, lease), mark.due);
+  EXPECT_EQ(deliverer.next_due({"log"}, lease), clock.wall() + milliseconds(10'000));
+  EXPECT_TRUE(fast.claim("log", 1, lease, kNoLimit).empty());
+  clock.advance(milliseconds(10'001));
+  EXPECT_EQ(alerts(claim(1)), Ids{id});
+  const Lease other{"host-2-1", "host", milliseconds(30'000)};
+  EXPECT_TRUE(fast.claim("log", 1, other, kNoLimit).empty()) << "its lease has not ended by the server's time";
+}
+
+TEST_F(PostgresStore, AlertsOfOneAlarmAreStoredOneAfterTheOther) {
+  receiver.connect();
+  Session& session = spool.session();
+  session.execute(
+      "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NEW; END'");
+  session.execute("CREATE TRIGGER hold BEFORE INSERT ON delivery FOR EACH ROW EXECUTE FUNCTION hold()");
+  session.execute("SELECT pg_advisory_lock(42)");
+  const auto waiting = [&] {
+    const Statement count{"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "", "", "i"};
+    return integer(session.run(count)[0][0]);
+  };
+  Incoming fires = incoming("fires", "a", {"page"});
+  fires.change = AlarmChange::fires;
+  fires.following = {"page"};
+  Incoming clears = incoming("clears", "a", {});
+  clears.change = AlarmChange::clears;
+  clears.followers = {"page"};
+  std::jthread first([&] { put(fires); });
+  while (waiting() < 1) std::this_thread::yield();
+  std::atomic<bool> stored = false;
+  std::jthread second([&] {
+    Store(settings, StoreUse::receive, clock).put(std::vector{clears});
+    stored = true;
+  });
+  while (waiting() < 2 && !stored) std::this_thread::yield();
+  session.execute("SELECT pg_advisory_unlock(42)");
+  first.join();
+  second.join();
+  EXPECT_EQ(claim(10, "page").size(), 2U);
+}
+
+/// Waits for a standby that never comes, as all commits do meanwhile.
+class PostgresStandby : public PostgresStore {
+protected:
+  void SetUp() override {
+    PostgresStore::SetUp();
+    if (IsSkipped()) return;
+    settings.lock_timeout = milliseconds(1000);
+    receiver.connect();
+    stand_by("nobody");
+  }
+  void TearDown() override {
+    if (!IsSkipped()) stand_by("");
+  }
+  void stand_by(const std::string& names) {
+    Session& session = spool.session();
+    session.execute("SET synchronous_commit = local");
+    session.execute("ALTER SYSTEM SET synchronous_standby_names = '" + names + "'");
+    session.execute("SELECT pg_reload_conf()");
+    const Statement show{"SHOW synchronous_standby_names", "", "", "s"};
+    while (text(Session("postgresql", settings.url).run(show)[0][0]) != names) std::this_thread::yield();
+  }
+  std::int64_t waiting() {
+    const Statement count{"SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", "", "", "i"};
+    return integer(spool.session().run(count)[0][0]);
+  }
+};
+
+TEST_F(PostgresStandby, CommitThatDoesNotEndIsGivenUpAndLeavesNothingBehind) {
+  Store store(settings, StoreUse::receive, clock);
+  for (int tries = 0; tries < 3; ++tries) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_THROW(store.put(std::vector{incoming("d1")}), StoreError);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+    EXPECT_LE(waiting(), 1);
+  }
+  stand_by("");
+  EXPECT_TRUE(store.put(std::vector{incoming("d1")})[0].duplicate);
+  while (waiting() > 0) std::this_thread::yield();
+}
+
+TEST_F(PostgresStandby, CancelledWaitIsNoSuccess) {
+  settings.lock_timeout = std::chrono::seconds(60);
+  Store store(settings, StoreUse::receive, clock);
+  std::atomic<bool> thrown = false;
+  std::jthread committer([&] {
+    try {
+      store.put(std::vector{incoming("d1")});
+    } catch (const StoreError& error) {
+      thrown = std::string(error.what()).find("synchronous replication") != std::string::npos;
+    }
+  });
+  while (waiting() < 1) std::this_thread::yield();
+  spool.session().execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+  committer.join();
+  EXPECT_TRUE(thrown);
+}
+
+TEST_F(PostgresStore, ServerThatStandsStillIsGivenUp) {
+  settings.lock_timeout = milliseconds(1000);
+  Store store(settings, StoreUse::receive, clock);
+  store.connect();
+  const Statement find{
+      "SELECT pid FROM pg_stat_activity WHERE application_name = 'alertspool' AND pid <> "
+      "pg_backend_pid() ORDER BY backend_start DESC LIMIT 1",
+      "", "", "i"};
+  const auto pid = static_cast<pid_t>(integer(spool.session().run(find)[0][0]));
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  EXPECT_FALSE(store.put(std::vector{incoming("d1")})[0].duplicate) << "by another connection";
+  kill(pid, SIGCONT);
+}
+
+/// Receivers and deliverers on many machines at once.
+TEST_F(PostgresStore, ManyAtOnceDeliverEachOnceAndEachAlarmInOrder) {
+  constexpr int kReceivers = 3, kDeliverers = 3, kBatches = 20, kEach = 10, kAlarms = 7;
+  receiver.connect();
+  std::vector<std::jthread> threads;
+  std::atomic<int> storing = kReceivers;
+  std::atomic<int> fresh = 0;
+  // Every alert is stored by two receivers, in opposite orders.
+  for (int r = 0; r < kReceivers; ++r)
+    threads.emplace_back([&, r] {
+      Store store(settings, StoreUse::receive, clock);
+      for (int b = 0; b < kBatches; ++b) {
+        std::vector<Incoming> batch;
+        for (int i = 0; i < kEach; ++i) {
+          const int mine = r / 2 * 1000 + b * kEach + i;
+          batch.push_back(incoming("d" + std::to_string(mine), "alarm" + std::to_string(mine % kAlarms)));
+        }
+        if (r % 2 == 1) std::reverse(batch.begin(), batch.end());
+        for (const Put& put : store.put(batch)) fresh += put.duplicate ? 0 : 1;
+      }
+      --storing;
+    });
+  std::mutex mutex;
+  std::map<std::string, std::vector<std::int64_t>> delivered;  // by alarm
+  std::map<std::string, std::string> running;                  // alarm, and whose
+  bool overtaken = false;
+  for (int d = 0; d < kDeliverers; ++d)
+    threads.emplace_back([&, d] {
+      Store store(settings, StoreUse::deliver, clock);
+      const Lease mine{"host-" + std::to_string(d), "host", milliseconds(30'000)};
+      for (bool last = false; !last;) {
+        last = storing == 0;
+        for (const Claimed& claimed : store.claim("log", 5, mine, kNoLimit)) {
+          last = false;
+          {
+            const std::lock_guard guard(mutex);
+            std::string& whose = running.try_emplace(claimed.alarm, mine.owner).first->second;
+            overtaken |= whose != mine.owner;
+            delivered[claimed.alarm].push_back(claimed.alert_id);
+          }
+          Mark mark;
+          mark.alert_id = claimed.alert_id;
+          mark.action = "log";
+          const std::lock_guard guard(mutex);  // so that nobody claims the next before `running` is told
+          running.erase(claimed.alarm);
+          EXPECT_EQ(store.mark(std::vector{mark}, mine), 1U);
+        }
+      }
+    });
+  threads.clear();
+  EXPECT_FALSE(overtaken);
+  EXPECT_EQ(fresh, 2 * kBatches * kEach);
+  std::size_t total = 0;
+  for (const auto& [alarm, ids] : delivered) {
+    total += ids.size();
+    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end())) << alarm;
+  }
+  EXPECT_EQ(total, static_cast<std::size_t>(2 * kBatches * kEach));
+  const Status status = receiver.status();
+  ASSERT_EQ(status.deliveries.size(), 1U);
+  EXPECT_EQ(status.deliveries[0].state, "delivered");
 }
 
 }  // namespace

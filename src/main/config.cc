@@ -102,8 +102,8 @@ public:
 Keys program_keys(Config& c, Secrets secrets) {
   Keys keys;
   keys.add("store", "sqlite:/var/lib/alertspool/spool.db", [&](auto& v) {
-    const string fault = fault_of_url(v);
-    c.store.url = require(fault.empty(), v, fault);
+    if (const string fault = fault_of_url(v); !fault.empty()) throw ConfigError(fault);  // no value: a password
+    c.store.url = v;
   });
   keys.add("max-waiting", "1000000", [&](auto& v) { c.store.max_waiting = number(v, 1, 1'000'000'000); });
   keys.add_list("allow", [&](auto& v) { add_prefixes(v, c.access.allow); });

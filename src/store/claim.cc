@@ -70,9 +70,8 @@ public:
         action_(action),
         owner_(lease.owner),
         limit_(limit),
-        now_(connection.now()),
-        until_(now_ + lease.length.count()),
-        farthest_(now_ + farthest.count()) {}
+        lease_(lease.length.count()),
+        ahead_(farthest.count()) {}
 
   std::vector<Claimed> take() {
     try {
@@ -89,13 +88,17 @@ private:
   void take_portion() {
     // Looked up without the writers' lock first: an idle deliverer writes nothing.
     Earliest next;
-    connection_.read("look what is due", [&](Session& session) { next = earliest(session, action_, owner_); });
-    const bool heads = next.lanes && (*next.lanes <= now_ || *next.lanes > farthest_);
+    connection_.read("look what is due", [&](Session& session) {
+      next = earliest(session, action_, owner_);
+      now_ = connection_.now(session);
+    });
+    const bool heads = next.lanes && (*next.lanes <= now_ || *next.lanes > now_ + ahead_);
     more_ = next.fresh.has_value();
     if (!heads && !more_ && lanes_.empty()) return;
-    connection_.write("claim deliveries", [&](Session& session) {
+    connection_.write("claim deliveries", kDeliveries, [&](Session& session) {
+      now_ = connection_.now(session);
       session.run(sql::kEndLeases, {now_, owner_, now_});
-      session.run(sql::kPullDue, {now_, action_, farthest_});
+      session.run(sql::kPullDue, {now_, action_, now_ + ahead_});
       const bool heads_first = heads && !(more_ && *next.fresh < *next.lanes);
       if (heads_first) add_heads(session);
       add_fresh(session);
@@ -119,12 +122,13 @@ private:
   }
 
   void add_heads(Session& session) {
-    if (room() > 0) add(session.run(sql::kClaimHeads, {owner_, until_, action_, action_, now_, room()}));
+    if (room() > 0) add(session.run(sql::kClaimHeads, {owner_, now_ + lease_, action_, action_, now_, room()}));
   }
 
   void add_fresh(Session& session) {
     if (!more_ || room() <= 0) return;
-    const auto rows = session.run(sql::kClaimFresh, {owner_, until_, room(), action_, kFreshAtOnce, action_});
+    const auto rows =
+        session.run(sql::kClaimFresh, {now_, now_, owner_, now_ + lease_, room(), action_, kFreshAtOnce, action_});
     add(rows);
     more_ = rows.size() == kFreshAtOnce;
   }
@@ -132,16 +136,17 @@ private:
   void add_behind(Session& session) {
     if (room() <= 0 || lanes_.empty()) return;
     const std::int64_t each = std::max<std::int64_t>(1, room() / static_cast<std::int64_t>(lanes_.size()));
-    add(session.run_rows(sql::kClaimBehind, std::exchange(lanes_, {}), {owner_, until_, action_, action_, each}));
+    add(session.run_rows(connection_.claim_behind(), std::exchange(lanes_, {}),
+                         {owner_, now_ + lease_, action_, action_, each}));
   }
 
   Connection& connection_;
   const std::string& action_;
   const std::string& owner_;
   const std::int64_t limit_;
-  const std::int64_t now_;
-  const std::int64_t until_;
-  const std::int64_t farthest_;
+  const std::int64_t lease_;  ///< for how long, in ms
+  const std::int64_t ahead_;  ///< of now at most, else a due time is pulled to it
+  std::int64_t now_ = 0;
   bool more_ = true;              ///< fresh ones may be left
   std::vector<Value> lanes_;      ///< whose heads are claimed
   std::vector<Claimed> portion_;  ///< of this transaction
@@ -149,11 +154,6 @@ private:
 };
 
 }  // namespace
-
-void Store::take_over() {
-  impl_->connection.write("take over",
-                          [&](Session& session) { session.run(sql::kTakeOver, {impl_->connection.now()}); });
-}
 
 std::vector<Claimed> Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
   return Claim(impl_->connection, action, limit, lease, farthest).take();
@@ -164,12 +164,13 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   if (marks.empty()) return recorded;
   std::vector<Value> rows;
   rows.reserve(marks.size() * 5);
-  for (const Mark& mark : marks) {
-    const Parts parts = parts_of(mark.kind);
-    append(rows, mark.alert_id, mark.action, parts.state,
-           mark.kind == Mark::Kind::later ? Value(ms(mark.due)) : Value(), parts.tries);
-  }
-  impl_->connection.write("mark deliveries", [&](Session& session) {
+  impl_->connection.write("mark deliveries", kDeliveries, [&](Session& session) {
+    const std::int64_t skew = impl_->connection.now(session) - impl_->connection.wall();
+    for (const Mark& mark : marks) {
+      const Parts parts = parts_of(mark.kind);
+      append(rows, mark.alert_id, mark.action, parts.state,
+             mark.kind == Mark::Kind::later ? Value(ms(mark.due) + skew) : Value(), parts.tries);
+    }
     std::set<std::pair<std::string, std::string>> lanes;
     std::set<std::pair<std::int64_t, std::string>> ours;
     for (const Row& row : session.run_rows(sql::kMark, std::move(rows), {lease.owner})) {
@@ -192,12 +193,12 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
 void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes) {
   std::vector<Value> rows;
   for (const auto& [action, alarm] : lanes) append(rows, action, alarm);
-  session.run_rows(sql::kSettleLanes, std::move(rows), {connection.now()});
+  session.run_rows(sql::kSettleLanes, std::move(rows), {connection.now(session)});
 }
 
 void Store::renew(const Lease& lease) {
-  impl_->connection.write("renew lease", [&](Session& session) {
-    session.run(sql::kRenew, {impl_->connection.now() + lease.length.count(), lease.owner});
+  impl_->connection.write("renew lease", kDeliveries, [&](Session& session) {
+    session.run(sql::kRenew, {impl_->connection.now(session) + lease.length.count(), lease.owner});
   });
 }
 
@@ -210,6 +211,7 @@ std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions,
         if (time) next = std::min(next.value_or(*time), *time);
       }
     }
+    if (next) *next -= impl_->connection.now(session) - impl_->connection.wall();
   });
   return next ? std::optional(wall(*next)) : std::nullopt;
 }
@@ -227,7 +229,7 @@ std::vector<Expired> Store::expired(WallTime before, int limit) {
 void Store::purge(std::span<const Expired> alerts, WallTime before) {
   std::vector<Value> listed;
   for (const Expired& alert : alerts) listed.emplace_back(alert.alert_id);
-  impl_->connection.write("purge", [&](Session& session) {
+  impl_->connection.write("purge", kDeliveries, [&](Session& session) {
     std::vector<Value> ended;
     for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
     session.run_rows(sql::kDeleteAttempts, ended);

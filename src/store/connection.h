@@ -1,7 +1,8 @@
 /// Connection: one spool and how to read and write it. What is particular to a database is in its own file and nowhere
-/// else: sqlite.cc.
+/// else: sqlite.cc, postgres.cc.
 ///
-/// All functions but now() throw StoreError; after that the session is gone and the next call opens another one.
+/// Functions that are not noexcept throw StoreError; after that the session is gone and the next call opens another
+/// one.
 
 #pragma once
 
@@ -28,18 +29,25 @@ public:
 
   /// Connects when not connected.
   virtual void connect() = 0;
-  /// One transaction: all of `work` or nothing. `doing` begins the message when it fails (`store alerts`).
-  virtual void write(const char* doing, const Work& work) = 0;
+  /// One transaction: all of `work` or nothing. `doing` begins the message when it fails (`store alerts`). Others that
+  /// write with one of the same names wait until it has ended. REQUIRES: `names` ascending, each once.
+  virtual void write(const char* doing, const std::vector<Value>& names, const Work& work) = 0;
   /// A consistent view for several reads.
   virtual void read(const char* doing, const Work& work) = 0;
 
+  /// The store's time, in ms since 1970: due times, leases and processes are told by it. REQUIRES: inside `work`.
+  virtual std::int64_t now(Session& session) const = 0;
+
   virtual bool init() = 0;
   virtual bool become_deliverer() = 0;
+  virtual void take_over() = 0;
   virtual void check_room() const = 0;
   virtual void backup(const std::string& path) = 0;
+  /// Of the statements the one that differs.
+  virtual const Statement& claim_behind() const noexcept = 0;
 
   const StoreSettings& settings() const noexcept { return settings_; }
-  std::int64_t now() const noexcept { return clock_.wall().time_since_epoch().count(); }
+  std::int64_t wall() const noexcept { return clock_.wall().time_since_epoch().count(); }
   SteadyTime steady() const noexcept { return clock_.steady(); }
 
 protected:
@@ -48,6 +56,10 @@ protected:
   const Clock& clock_;
 };
 
+/// Throws StoreError unless the rows of sql::kReadVersion say that this program knows the schema.
+void check_version(const std::string& spool, const std::vector<Row>& rows);
+
 std::unique_ptr<Connection> make_sqlite(StoreSettings settings, StoreUse use, const Clock& clock);
+std::unique_ptr<Connection> make_postgres(StoreSettings settings, StoreUse use, const Clock& clock);
 
 }  // namespace alertspool

@@ -157,7 +157,11 @@ std::vector<Put> Store::put(std::span<const Incoming> batch) {
   std::size_t deliveries = 0;
   for (const Incoming& incoming : batch) deliveries += incoming.actions.size() + incoming.followers.size();
   impl_->check_waiting(deliveries);
-  impl_->connection.write("store alerts", [&](Session& session) {
+  // Of one alarm: its repeats, the order of its ids, and who follows it.
+  std::set<Value> alarms_of_batch;
+  for (const Incoming& incoming : batch) alarms_of_batch.emplace("alarm " + incoming.alarm);
+  const std::vector<Value> names(alarms_of_batch.begin(), alarms_of_batch.end());
+  impl_->connection.write("store alerts", names, [&](Session& session) {
     puts = put_alerts(session, batch);
     Alarms alarms = read_alarms(session, batch, puts);
     put_deliveries(session, batch, puts, alarms);

@@ -135,15 +135,15 @@ std::optional<Record> Store::show(std::int64_t id) {
 
 std::size_t Store::retry(std::span<const std::int64_t> alert_ids, const std::string& action) {
   std::size_t count = 0;
-  impl_->connection.write("retry", [&](Session& session) {
-    count = session.run_rows(sql::kRetry, ids(alert_ids), {impl_->connection.now(), action, action}).size();
+  impl_->connection.write("retry", kDeliveries, [&](Session& session) {
+    count = session.run_rows(sql::kRetry, ids(alert_ids), {impl_->connection.now(session), action, action}).size();
   });
   return count;
 }
 
 std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::string& action) {
   std::size_t count = 0;
-  impl_->connection.write("drop", [&](Session& session) {
+  impl_->connection.write("drop", kDeliveries, [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
     for (const Row& row : session.run_rows(sql::kDrop, ids(alert_ids), {action, action})) {
       lanes.emplace(text(row[0]), text(row[1]));

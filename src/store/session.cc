@@ -1,7 +1,12 @@
 #include "store/session.h"
 
+#include "base/text.h"
+
+#include <dlfcn.h>
+#include <postgresql/soci-postgresql.h>
 #include <soci.h>
 #include <sqlite3.h>
+#include <version.h>
 
 #include <algorithm>
 #include <bit>
@@ -121,11 +126,69 @@ bool prepare_sqlite() {
   return true;
 }
 
-/// SOCI's what() holds the bound values; its own message does not, but may begin with the name of a function.
+/// What we call of libpq and of SOCI's backend for it, which who keeps alerts in SQLite need not have.
+struct Libpq {
+  Libpq() {
+    const std::string name = "libsoci_postgresql.so." + std::to_string(SOCI_VERSION / 100'000) + "." +
+                             std::to_string(SOCI_VERSION / 100 % 1'000);
+    void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr)
+      throw SqlError(std::string("PostgreSQL needs the package libsoci-postgresql4.0: ") + dlerror());
+    find(library, "PQsocket", socket);
+    find(library, "PQsetNoticeReceiver", set_notice_receiver);
+    find(library, "PQresultErrorField", error_field);
+    find(library, "PQresultErrorMessage", error_message);
+    void (*enroll)() = nullptr;
+    find(library, "register_factory_postgresql", enroll);
+    enroll();
+  }
+  /// The one of this process. Throws SqlError.
+  static const Libpq& get() {
+    static const Libpq libpq;
+    return libpq;
+  }
+
+  decltype(&PQsocket) socket = nullptr;
+  decltype(&PQsetNoticeReceiver) set_notice_receiver = nullptr;
+  decltype(&PQresultErrorField) error_field = nullptr;
+  decltype(&PQresultErrorMessage) error_message = nullptr;
+
+private:
+  template <class Function>
+  static void find(void* library, const char* name, Function*& function) {
+    function = reinterpret_cast<Function*>(dlsym(library, name));
+    if (function == nullptr) throw SqlError(std::string("libsoci-postgresql4.0 does not have ") + name);
+  }
+};
+
+PGconn* connection_of(soci::session& session) {
+  return static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
+}
+
+/// libpq would print it to standard error.
+void keep_warning(void* warning, const PGresult* notice) {
+  const char* severity = Libpq::get().error_field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity == std::string_view("WARNING")) *static_cast<std::string*>(warning) = Libpq::get().error_message(notice);
+}
+
+/// SOCI's what() holds the bound values; its own message does not, but may begin with the name of a function. Behind
+/// the first line PostgreSQL tells of values too.
 [[noreturn]] void rethrow(const soci::soci_error& error) {
   std::string message = error.get_error_message();
   if (message.starts_with("sqlite3_")) message.erase(0, message.find(": ") + 2);
-  throw SqlError(message);
+  constexpr std::string_view noise = "Fatal error. ";
+  if (const std::size_t at = message.find(noise); at != message.npos) message.erase(0, at + noise.size());
+  throw SqlError(message.substr(0, message.find('\n')));
+}
+
+/// libpq has a line for each host that it tried, and hints that begin with a tab.
+std::string connect_error(const std::string& message) {
+  std::string reasons;
+  for (const std::string& line : split(message, '\n')) {
+    const bool says = !line.empty() && line.front() != '\t' && line != "Cannot establish connection to the database.";
+    if (says) reasons += (reasons.empty() ? "" : "; ") + line;
+  }
+  return reasons;
 }
 
 }  // namespace
@@ -133,6 +196,7 @@ bool prepare_sqlite() {
 struct Session::Impl {
   soci::session session;
   std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Prepared>> prepared;
+  std::string warning;
 
   Prepared& prepare(const Statement& statement, std::size_t rows) {
     auto& slot = prepared[{statement.sql, rows}];
@@ -142,13 +206,15 @@ struct Session::Impl {
 };
 
 Session::Session(const std::string& backend, const std::string& connect) : impl_(std::make_unique<Impl>()) {
+  static const bool prepared = prepare_sqlite();
+  static_cast<void>(prepared);
+  const Libpq* libpq = backend == "postgresql" ? &Libpq::get() : nullptr;
   try {
-    static const bool prepared = prepare_sqlite();
-    static_cast<void>(prepared);
     impl_->session.open(backend, connect);
   } catch (const soci::soci_error& error) {
-    rethrow(error);
+    throw SqlError(connect_error(error.get_error_message()));
   }
+  if (libpq != nullptr) libpq->set_notice_receiver(connection_of(impl_->session), keep_warning, &impl_->warning);
 }
 
 Session::~Session() = default;
@@ -163,6 +229,7 @@ void Session::execute(const std::string& sql) {
 
 std::vector<Row> Session::run(const Statement& statement, const std::vector<Value>& more) {
   std::vector<Row> result;
+  impl_->warning.clear();
   try {
     impl_->prepare(statement, 0).run({}, 0, more, result);
   } catch (const soci::soci_error& error) {
@@ -185,6 +252,14 @@ std::vector<Row> Session::run_rows(const Statement& statement, std::vector<Value
     rethrow(error);
   }
   return result;
+}
+
+int Session::socket() const {
+  return Libpq::get().socket(connection_of(impl_->session));
+}
+
+const std::string& Session::warning() const noexcept {
+  return impl_->warning;
 }
 
 std::int64_t integer(const Value& value) noexcept {

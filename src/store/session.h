@@ -30,7 +30,7 @@ struct Statement {
   const char* out;   ///< types of the result's columns
 };
 
-/// The database said no: its message, without values.
+/// The database said no, or cannot be reached: its message, without values.
 class SqlError : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
@@ -38,7 +38,7 @@ public:
 
 class Session {
 public:
-  /// `backend` is SOCI's name for it. Throws SqlError.
+  /// `backend` is SOCI's name for it; another one than `sqlite3` is loaded when it is first asked for. Throws SqlError.
   Session(const std::string& backend, const std::string& connect);
   ~Session();
 
@@ -49,6 +49,11 @@ public:
   std::vector<Row> run(const Statement& statement, const std::vector<Value>& more = {});
   /// `rows` holds complete rows one behind the other; any number of them, also none (then nothing happens).
   std::vector<Row> run_rows(const Statement& statement, std::vector<Value> rows, const std::vector<Value>& more = {});
+
+  /// PostgreSQL: the connection's socket.
+  int socket() const;
+  /// PostgreSQL: what the server warned of while the last statement ran; empty: of nothing.
+  const std::string& warning() const noexcept;
 
 private:
   struct Impl;

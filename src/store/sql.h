@@ -199,11 +199,25 @@ inline constexpr Statement kClaimBehind{R"(
   RETURNING alert_id, state, attempts, lane)",
                                         "s", "sissi", "isis"};
 
+/// The same for PostgreSQL, which would look at all deliveries for each lane.
+inline constexpr Statement kClaimBehindLateral{R"(
+  WITH v (lane) AS ({rows})
+  UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
+   WHERE action = ?
+     AND alert_id IN (SELECT f.alert_id FROM v CROSS JOIN LATERAL
+                       (SELECT g.alert_id FROM delivery g WHERE g.action = ? AND g.lane = v.lane
+                           AND g.state IN ('pending', 'running') AND g.state = 'pending' ORDER BY g.alert_id LIMIT ?) f
+                       WHERE v.lane IS NOT NULL)
+  RETURNING alert_id, state, attempts, lane)",
+                                               "s", "sissi", "isis"};
+
 /// The oldest fresh ones enter their lanes. The first of a lane in which nothing is unfinished is due, and runs at once
 /// when it is among a given number of such heads.
 inline constexpr Statement kClaimFresh{R"(
   UPDATE delivery SET lane = f.alarm, state = CASE f.runs WHEN 1 THEN 'running' ELSE 'pending' END,
-                      due = CASE WHEN f.head = 1 AND f.runs = 0 THEN f.received END, attempts = f.runs,
+                      due = CASE WHEN f.head = 0 OR f.runs = 1 THEN NULL WHEN f.received < CAST(? AS BIGINT)
+                                 THEN f.received ELSE CAST(? AS BIGINT) END,
+                      attempts = f.runs,
                       owner = CASE f.runs WHEN 1 THEN ? ELSE '' END,
                       lease_until = CASE f.runs WHEN 1 THEN CAST(? AS BIGINT) END
     FROM (SELECT alert_id, alarm, received, head,
@@ -217,8 +231,8 @@ inline constexpr Statement kClaimFresh{R"(
                            WHERE action = ? AND state = 'pending' AND lane IS NULL ORDER BY alert_id LIMIT ?) d
                     JOIN alert a ON a.id = d.alert_id) h) f
    WHERE delivery.action = ? AND delivery.alert_id = f.alert_id
-  RETURNING alert_id, state, attempts, lane)",
-                                       "", "siisis", "isis"};
+  RETURNING delivery.alert_id, delivery.state, delivery.attempts, delivery.lane)",
+                                       "", "iisiisis", "isis"};
 
 inline constexpr Statement kReadCallbacks{R"(
   WITH v (id) AS ({rows})
@@ -275,7 +289,8 @@ inline constexpr Statement kOldestFresh{R"(
 
 /// What ended and is old, and undecodable ones beyond the newest 1,000.
 inline constexpr Statement kExpired{R"(
-  SELECT a.id, a.alarm, EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state = 'failed')
+  SELECT a.id, a.alarm,
+         CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state = 'failed') THEN 1 ELSE 0 END
     FROM alert a
    WHERE a.id IN (SELECT id FROM alert WHERE received < ?
                   UNION ALL

@@ -59,12 +59,15 @@ public:
   ~Sqlite() override { discard(); }
 
   void connect() override { session(); }
-  void write(const char* doing, const Work& work) override;
+  void write(const char* doing, const std::vector<Value>& names, const Work& work) override;
   void read(const char* doing, const Work& work) override;
   bool init() override;
+  std::int64_t now(Session& /*session*/) const override { return wall(); }
   bool become_deliverer() override;
+  void take_over() override;
   void check_room() const override;
   void backup(const std::string& path) override;
+  const Statement& claim_behind() const noexcept override { return sql::kClaimBehind; }
 
 private:
   class Hold;
@@ -161,12 +164,7 @@ void Sqlite::open() {
   if (id.empty() || integer(id[0][0]) != kApplicationId) {
     throw StoreError("spool " + path_ + " is a SQLite file but no spool of alertspool");
   }
-  const std::vector<Row> version = session->run(sql::kReadVersion);
-  if (version.size() != 1 || integer(version[0][0]) != sql::kSchemaVersion) {
-    throw StoreError("spool " + path_ + " has schema version " +
-                     (version.empty() ? "none" : std::to_string(integer(version[0][0]))) + ", this program knows " +
-                     std::to_string(sql::kSchemaVersion) + ": use the program that wrote it, or a newer one");
-  }
+  check_version("spool " + path_, session->run(sql::kReadVersion));
   if (text(session->run(kReadJournalMode)[0][0]) != "wal") session->execute("PRAGMA journal_mode = WAL");
   session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   session->execute("PRAGMA wal_autocheckpoint = 4000");
@@ -247,6 +245,10 @@ bool Sqlite::become_deliverer() {
   }
 }
 
+void Sqlite::take_over() {
+  write("take over", {}, [&](Session& session) { session.run(sql::kTakeOver, {now(session)}); });
+}
+
 void Sqlite::check_room() const {
   struct statvfs room {};
   if (statvfs(directory_.c_str(), &room) != 0) throw StoreError("spool directory " + directory_ + ": " + reason());
@@ -258,7 +260,7 @@ void Sqlite::check_room() const {
   }
 }
 
-void Sqlite::write(const char* doing, const Work& work) {
+void Sqlite::write(const char* doing, const std::vector<Value>& /*names*/, const Work& work) {
   const Hold hold(*this, doing, settings_.lock_timeout);
   try {
     Session& connected = session();

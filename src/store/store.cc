@@ -4,9 +4,16 @@
 namespace alertspool {
 
 std::unique_ptr<Connection> Connection::make(StoreSettings settings, StoreUse use, const Clock& clock) {
-  if (const std::string fault = fault_of_url(settings.url); !fault.empty())
-    throw StoreError("store " + settings.url + ": " + fault);
-  return make_sqlite(std::move(settings), use, clock);
+  if (const std::string fault = fault_of_url(settings.url); !fault.empty()) throw StoreError("store: " + fault);
+  const auto make = file_of_url(settings.url).empty() ? make_postgres : make_sqlite;
+  return make(std::move(settings), use, clock);
+}
+
+void check_version(const std::string& spool, const std::vector<Row>& rows) {
+  if (rows.size() == 1 && integer(rows[0][0]) == sql::kSchemaVersion) return;
+  throw StoreError(spool + " has schema version " + (rows.empty() ? "none" : std::to_string(integer(rows[0][0]))) +
+                   ", this program knows " + std::to_string(sql::kSchemaVersion) +
+                   ": use the program that wrote it, or a newer one");
 }
 
 Store::Store(StoreSettings settings, StoreUse use, const Clock& clock)
@@ -23,10 +30,13 @@ void Store::check_room() const {
   impl_->connection.check_room();
 }
 void Store::probe() {
-  impl_->connection.write("probe", [](Session& session) { session.run(sql::kProbe); });
+  impl_->connection.write("probe", {}, [](Session& session) { session.run(sql::kProbe); });
 }
 bool Store::become_deliverer() {
   return impl_->connection.become_deliverer();
+}
+void Store::take_over() {
+  impl_->connection.take_over();
 }
 
 void Store::count_refusals(std::span<const RefusalCount> counts) {
@@ -36,12 +46,13 @@ void Store::count_refusals(std::span<const RefusalCount> counts) {
     append(rows, count.reason, std::int64_t{count.allowed_address}, count.count, ms(count.last),
            to_valid_utf8(count.address));
   }
-  impl_->connection.write("count refusals", [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
+  impl_->connection.write("count refusals", {"refusals"},
+                          [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
 }
 
 void Store::announce(const ProcessInfo& process) {
-  impl_->connection.write("announce process", [&](Session& session) {
-    const std::int64_t now = impl_->connection.now();
+  impl_->connection.write("announce process", {"processes"}, [&](Session& session) {
+    const std::int64_t now = impl_->connection.now(session);
     session.run(sql::kAnnounce, {process.role, process.host, std::int64_t{process.pid}, ms(process.started), now,
                                  process.actions, process.note});
     session.run(sql::kForgetProcesses, {now - milliseconds(std::chrono::hours(24)).count()});
@@ -50,7 +61,7 @@ void Store::announce(const ProcessInfo& process) {
 
 void Store::leave(const ProcessInfo& process) noexcept {
   try {
-    impl_->connection.write("announce end", [&](Session& session) {
+    impl_->connection.write("announce end", {}, [&](Session& session) {
       session.run(sql::kLeave, {process.role, process.host, std::int64_t{process.pid}});
     });
   } catch (const std::exception&) {

@@ -42,6 +42,9 @@ void append(std::vector<Value>& values, Columns&&... columns) {
   (values.emplace_back(std::forward<Columns>(columns)), ...);
 }
 
+/// The name under which all write that claim, mark and change deliveries.
+inline const std::vector<Value> kDeliveries{"deliveries"};
+
 /// Reads received, remote_addr, token, query, content_type and body from `first` on.
 Callback callback_of(const Row& row, std::size_t first);
 
