@@ -1,8 +1,8 @@
 #include "store/committer.h"
 
 #include "base/file_lock.h"
+#include "spools.h"
 #include "store/store.h"
-#include "temporary_directory.h"
 
 #include <gtest/gtest.h>
 
@@ -19,12 +19,11 @@ namespace {
 
 using std::chrono::seconds;
 
-class CommitterTest : public testing::Test {
+class CommitterBase : public testing::Test {
 protected:
-  CommitterTest() {
-    settings.url = "sqlite:" + directory.path("spool.db");
-    settings.lock_timeout = milliseconds(100);
-    settings.free_space_floor = 0;
+  explicit CommitterBase(const std::string& kind) : spool(kind, server_clock) {}
+  void SetUp() override {
+    if (spool.missing()) GTEST_SKIP() << "no PostgreSQL here";
   }
 
   static Incoming incoming(const std::string& digest) {
@@ -45,12 +44,25 @@ protected:
   static bool stored(std::future<PutResult> answer) { return std::holds_alternative<Put>(answer.get()); }
   std::int64_t alerts() { return Store(settings, StoreUse::read, clock).status().alerts; }
 
-  TemporaryDirectory directory;
+  FakeClock server_clock;
+  TestSpool spool;
   SystemClock clock;
-  StoreSettings settings;
+  StoreSettings& settings = spool.settings;
+  const TemporaryDirectory& directory = spool.directory;
 };
 
-TEST_F(CommitterTest, AnswersEachWithItsOwnIdOnceItIsStored) {
+class CommitterTest : public CommitterBase, public testing::WithParamInterface<const char*> {
+protected:
+  CommitterTest() : CommitterBase(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Both, CommitterTest, kDatabases, name_of);
+
+class CommitterOnSqlite : public CommitterBase {
+protected:
+  CommitterOnSqlite() : CommitterBase("sqlite") {}
+};
+
+TEST_P(CommitterTest, AnswersEachWithItsOwnIdOnceItIsStored) {
   Store store(settings, StoreUse::receive, clock);
   std::atomic<std::size_t> stored_in_all{0};
   Committer committer(store, clock, [&](std::size_t stored) { stored_in_all += stored; });
@@ -64,7 +76,7 @@ TEST_F(CommitterTest, AnswersEachWithItsOwnIdOnceItIsStored) {
   EXPECT_EQ(alerts(), 1000);
 }
 
-TEST_F(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {
+TEST_P(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {
   Store store(settings, StoreUse::receive, clock);
   Committer committer(store, clock, [](std::size_t) {});
   auto before = put(committer, "before");
@@ -74,7 +86,7 @@ TEST_F(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {
   EXPECT_EQ(alerts(), 1);
 }
 
-TEST_F(CommitterTest, ExpiredOneIsAnsweredOnceAndStoredAllTheSame) {
+TEST_F(CommitterOnSqlite, ExpiredOneIsAnsweredOnceAndStoredAllTheSame) {
   Store store(settings, StoreUse::receive, clock);
   store.connect();
   settings.lock_timeout = seconds(60);
@@ -93,7 +105,7 @@ TEST_F(CommitterTest, ExpiredOneIsAnsweredOnceAndStoredAllTheSame) {
   EXPECT_EQ(alerts(), 1);
 }
 
-TEST_F(CommitterTest, LockThatIsHeldIsAnAnswerAndNotALoss) {
+TEST_F(CommitterOnSqlite, LockThatIsHeldIsAnAnswerAndNotALoss) {
   Store store(settings, StoreUse::receive, clock);
   store.connect();
   FileLock stranger(directory.path("spool.db-lock"));
@@ -108,7 +120,7 @@ TEST_F(CommitterTest, LockThatIsHeldIsAnAnswerAndNotALoss) {
   EXPECT_TRUE(committer.healthy(&reason));
 }
 
-TEST_F(CommitterTest, HealedSpoolIsNoticedWithoutTraffic) {
+TEST_F(CommitterOnSqlite, HealedSpoolIsNoticedWithoutTraffic) {
   std::ofstream(directory.path("spool.db")) << "no database";
   Store store(settings, StoreUse::receive, clock);
   Committer committer(store, clock, [](std::size_t) {});
@@ -121,7 +133,7 @@ TEST_F(CommitterTest, HealedSpoolIsNoticedWithoutTraffic) {
   EXPECT_TRUE(committer.healthy(&reason)) << reason;
 }
 
-TEST_F(CommitterTest, RefusalsAreAddedUpAndStored) {
+TEST_P(CommitterTest, RefusalsAreAddedUpAndStored) {
   Store store(settings, StoreUse::receive, clock);
   {
     Committer committer(store, clock, [](std::size_t) {});
@@ -140,7 +152,7 @@ TEST_F(CommitterTest, RefusalsAreAddedUpAndStored) {
   EXPECT_EQ(status.refusals[1].count, 500);
 }
 
-TEST_F(CommitterTest, AnnouncesTheProcess) {
+TEST_P(CommitterTest, AnnouncesTheProcess) {
   Store store(settings, StoreUse::receive, clock);
   {
     Committer committer(store, clock, [](std::size_t) {});

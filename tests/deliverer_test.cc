@@ -3,9 +3,8 @@
 #include "base/fd.h"
 #include "base/file_lock.h"
 #include "deliver/action.h"
-#include "fake_clock.h"
+#include "spools.h"
 #include "store/store.h"
-#include "temporary_directory.h"
 
 #include <gtest/gtest.h>
 
@@ -101,9 +100,11 @@ private:
   const FakeClock& clock_;
 };
 
-class DelivererTest : public testing::Test {
+class DelivererBase : public testing::Test {
 protected:
-  DelivererTest() {
+  explicit DelivererBase(const std::string& kind) : spool(kind, clock) {}
+  void SetUp() override {
+    if (spool.missing()) GTEST_SKIP() << "no PostgreSQL here";
     receiver.connect();
     settings.host = "here";
     settings.actions = {action("log")};
@@ -114,14 +115,6 @@ protected:
     config.route.action = name;
     return config;
   }
-  static StoreSettings at(const std::string& path) {
-    StoreSettings settings;
-    settings.url = "sqlite:" + path;
-    settings.lock_timeout = milliseconds(10);
-    settings.free_space_floor = 0;
-    return settings;
-  }
-
   Incoming incoming(const std::string& alarm, std::vector<std::string> actions = {"log"}) {
     Incoming incoming;
     incoming.callback.received = clock.wall();
@@ -170,20 +163,32 @@ protected:
     return {Kind::delivered, "exit 0", "", {}};
   }
 
-  TemporaryDirectory directory;
   FakeClock clock;
   StoreClock store_clock{clock};
-  Store receiver{at(directory.path("spool.db")), StoreUse::receive, store_clock};
-  Store store{at(directory.path("spool.db")), StoreUse::deliver, store_clock};
+  TestSpool spool;
+  Store receiver{spool.settings, StoreUse::receive, store_clock};
+  Store store{spool.settings, StoreUse::deliver, store_clock};
   DelivererSettings settings;
   Deliverer::Events events;
   Script script;
   int puts = 0;
 };
 
+class DelivererTest : public DelivererBase, public testing::WithParamInterface<const char*> {
+protected:
+  DelivererTest() : DelivererBase(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Both, DelivererTest, kDatabases, name_of);
+
+/// Its lock keeps the store away.
+class DelivererWithoutStore : public DelivererBase {
+protected:
+  DelivererWithoutStore() : DelivererBase("sqlite") {}
+};
+
 using Started = std::vector<std::string>;
 
-TEST_F(DelivererTest, DeliversWhatIsDueAndRecordsTheAttempt) {
+TEST_P(DelivererTest, DeliversWhatIsDueAndRecordsTheAttempt) {
   const std::int64_t id = put("a");
   script.outcome = [](const Task&) { return Outcome{Kind::delivered, "exit 0", "paged Li", milliseconds(120)}; };
   run();
@@ -198,7 +203,7 @@ TEST_F(DelivererTest, DeliversWhatIsDueAndRecordsTheAttempt) {
   EXPECT_EQ(record.tries[0].duration, milliseconds(120));
 }
 
-TEST_F(DelivererTest, HandsTheWholeAlertToTheAction) {
+TEST_P(DelivererTest, HandsTheWholeAlertToTheAction) {
   put("a");
   std::optional<Task> seen;
   script.outcome = [&](const Task& task) {
@@ -215,7 +220,7 @@ TEST_F(DelivererTest, HandsTheWholeAlertToTheAction) {
   EXPECT_EQ(seen->attempt.action, "log");
 }
 
-TEST_F(DelivererTest, EachActionGetsItsOwn) {
+TEST_P(DelivererTest, EachActionGetsItsOwn) {
   settings.actions = {action("log"), action("page")};
   put("a", {"log", "page"});
   put("b", {"page"});
@@ -224,7 +229,7 @@ TEST_F(DelivererTest, EachActionGetsItsOwn) {
   EXPECT_EQ(script.started, (Started{"log:1#1", "page:1#1", "page:2#1"}));
 }
 
-TEST_F(DelivererTest, TriesAgainWhenTheTimeHasComeAndNotBefore) {
+TEST_P(DelivererTest, TriesAgainWhenTheTimeHasComeAndNotBefore) {
   const std::int64_t id = put("a");
   script.outcome = [&](const Task& task) { return once_later(task); };
   run();
@@ -239,7 +244,7 @@ TEST_F(DelivererTest, TriesAgainWhenTheTimeHasComeAndNotBefore) {
   EXPECT_EQ(state(id), "delivered");
 }
 
-TEST_F(DelivererTest, BacksOffByTheAlertsAge) {
+TEST_P(DelivererTest, BacksOffByTheAlertsAge) {
   const std::int64_t id = put("a");
   script.outcome = [](const Task&) { return Outcome{Kind::later, "exit 75", "", {}}; };
   const struct {
@@ -257,7 +262,7 @@ TEST_F(DelivererTest, BacksOffByTheAlertsAge) {
   }
 }
 
-TEST_F(DelivererTest, GivesUpWhenTheAlertIsTooOld) {
+TEST_P(DelivererTest, GivesUpWhenTheAlertIsTooOld) {
   const std::int64_t id = put("a");
   script.outcome = [](const Task&) { return Outcome{Kind::later, "exit 75", "", {}}; };
   clock.advance(hours(72) + seconds(1));
@@ -266,7 +271,7 @@ TEST_F(DelivererTest, GivesUpWhenTheAlertIsTooOld) {
   EXPECT_EQ(delivery(id).last, "exit 75, given up after 3d");
 }
 
-TEST_F(DelivererTest, DeliversAnAlarmInOrderOneAfterAnother) {
+TEST_P(DelivererTest, DeliversAnAlarmInOrderOneAfterAnother) {
   for (int n = 0; n < 3; ++n) {
     put("a");
     put("b");
@@ -282,7 +287,7 @@ TEST_F(DelivererTest, DeliversAnAlarmInOrderOneAfterAnother) {
   EXPECT_EQ(script.started.size(), 6U);
 }
 
-TEST_F(DelivererTest, WhatIsBehindWaitsUntilTheFirstIsDelivered) {
+TEST_P(DelivererTest, WhatIsBehindWaitsUntilTheFirstIsDelivered) {
   const std::int64_t alert = put("a");
   const std::int64_t recovery = put("a");
   script.outcome = [&](const Task& task) {
@@ -296,7 +301,7 @@ TEST_F(DelivererTest, WhatIsBehindWaitsUntilTheFirstIsDelivered) {
   EXPECT_EQ(script.started, (Started{"log:1#1", "log:1#2", "log:2#1"}));
 }
 
-TEST_F(DelivererTest, WhatIsBehindGoesOnWhenTheFirstFails) {
+TEST_P(DelivererTest, WhatIsBehindGoesOnWhenTheFirstFails) {
   const std::int64_t alert = put("a");
   const std::int64_t recovery = put("a");
   script.outcome = [&](const Task& task) {
@@ -307,7 +312,7 @@ TEST_F(DelivererTest, WhatIsBehindGoesOnWhenTheFirstFails) {
   EXPECT_EQ(state(recovery), "delivered");
 }
 
-TEST_F(DelivererTest, AnAlarmThatAlwaysFailsHoldsUpNoOther) {
+TEST_P(DelivererTest, AnAlarmThatAlwaysFailsHoldsUpNoOther) {
   const std::int64_t bad = put("bad");
   for (int n = 0; n < 20; ++n) put("good" + std::to_string(n));
   script.outcome = [&](const Task& task) {
@@ -318,7 +323,7 @@ TEST_F(DelivererTest, AnAlarmThatAlwaysFailsHoldsUpNoOther) {
   EXPECT_EQ(state(bad), "pending");
 }
 
-TEST_F(DelivererTest, DrainsThousandsWithinTheRoomThereIs) {
+TEST_P(DelivererTest, DrainsThousandsWithinTheRoomThereIs) {
   std::vector<Incoming> batch;
   for (int n = 0; n < 2000; ++n) batch.push_back(incoming("alarm" + std::to_string(n % 50)));
   receiver.put(batch);
@@ -331,14 +336,14 @@ TEST_F(DelivererTest, DrainsThousandsWithinTheRoomThereIs) {
   EXPECT_EQ(script.started.size(), 2000U);
 }
 
-TEST_F(DelivererTest, LeavesOtherActionsDeliveriesWhereTheyAre) {
+TEST_P(DelivererTest, LeavesOtherActionsDeliveriesWhereTheyAre) {
   const std::int64_t id = put("a", {"removed"});
   run();
   EXPECT_TRUE(script.started.empty());
   EXPECT_EQ(state(id), "pending");
 }
 
-TEST_F(DelivererTest, FindsWhatWasStoredWithoutAWakeUp) {
+TEST_P(DelivererTest, FindsWhatWasStoredWithoutAWakeUp) {
   script.on_turn = [&] {
     if (script.turns == 10) put("a");
   };
@@ -346,7 +351,7 @@ TEST_F(DelivererTest, FindsWhatWasStoredWithoutAWakeUp) {
   EXPECT_EQ(script.started, (Started{"log:1#1"}));
 }
 
-TEST_F(DelivererTest, LooksAtOnceWhenItIsWoken) {
+TEST_P(DelivererTest, LooksAtOnceWhenItIsWoken) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   const Fd wake(ends[0]);
@@ -368,7 +373,7 @@ TEST_F(DelivererTest, LooksAtOnceWhenItIsWoken) {
   EXPECT_EQ(started_at, 10);
 }
 
-TEST_F(DelivererTest, AtTheEndNothingNewStartsAndWhatRunsIsTriedAgainAtOnce) {
+TEST_P(DelivererTest, AtTheEndNothingNewStartsAndWhatRunsIsTriedAgainAtOnce) {
   script.room = 1;
   script.takes = hours(1);
   const std::int64_t running = put("a");
@@ -389,7 +394,7 @@ TEST_F(DelivererTest, AtTheEndNothingNewStartsAndWhatRunsIsTriedAgainAtOnce) {
   EXPECT_EQ(state(other), "delivered");
 }
 
-TEST_F(DelivererTest, ASignalStopsItToo) {
+TEST_P(DelivererTest, ASignalStopsItToo) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const Fd signals(ends[0]);
@@ -431,7 +436,9 @@ protected:
   }
 };
 
-TEST_F(DelivererReloadTest, NewActionsTakeOverAndOldOnesEndWhatTheyRun) {
+INSTANTIATE_TEST_SUITE_P(Both, DelivererReloadTest, kDatabases, name_of);
+
+TEST_P(DelivererReloadTest, NewActionsTakeOverAndOldOnesEndWhatTheyRun) {
   script.room = 1;
   script.takes = milliseconds(500);
   const std::int64_t first = put("a");
@@ -445,14 +452,14 @@ TEST_F(DelivererReloadTest, NewActionsTakeOverAndOldOnesEndWhatTheyRun) {
   EXPECT_EQ(delivery(second).attempts, 1);
 }
 
-TEST_F(DelivererReloadTest, OrderHoldsAcrossAReload) {
+TEST_P(DelivererReloadTest, OrderHoldsAcrossAReload) {
   script.takes = milliseconds(500);
   for (int n = 0; n < 3; ++n) put("a");
   run_with_reload(std::vector{action("log")});
   EXPECT_EQ(script.started, (Started{"log:1#1", "log:2#1", "log:3#1"}));
 }
 
-TEST_F(DelivererReloadTest, AnActionThatIsRemovedEndsWhatItRunsAndStartsNothingMore) {
+TEST_P(DelivererReloadTest, AnActionThatIsRemovedEndsWhatItRunsAndStartsNothingMore) {
   script.takes = milliseconds(500);
   const std::int64_t running = put("a");
   script.on_turn = [&] {
@@ -463,7 +470,7 @@ TEST_F(DelivererReloadTest, AnActionThatIsRemovedEndsWhatItRunsAndStartsNothingM
   EXPECT_EQ(state(running), "delivered");
 }
 
-TEST_F(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
+TEST_P(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
   std::string note;
   script.on_turn = [&] {
     if (script.turns == 12) put("a");
@@ -475,7 +482,7 @@ TEST_F(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
   EXPECT_EQ(script.started, (Started{"log:1#1"}));
 }
 
-TEST_F(DelivererTest, StatusKnowsItWhileItRunsAndNotAfterwards) {
+TEST_P(DelivererTest, StatusKnowsItWhileItRunsAndNotAfterwards) {
   std::vector<ProcessInfo> seen;
   script.on_turn = [&] { seen = receiver.status().processes; };
   settings.actions = {action("log"), action("page")};
@@ -488,7 +495,7 @@ TEST_F(DelivererTest, StatusKnowsItWhileItRunsAndNotAfterwards) {
   EXPECT_TRUE(receiver.status().processes.empty());
 }
 
-TEST_F(DelivererTest, KeepsItsLeaseWhileACommandRuns) {
+TEST_P(DelivererTest, KeepsItsLeaseWhileACommandRuns) {
   put("a");
   put("a");
   script.takes = minutes(3);
@@ -505,7 +512,7 @@ TEST_F(DelivererTest, KeepsItsLeaseWhileACommandRuns) {
 }
 
 // As after SIGSTOP, longer than the lease: somebody else has them all by now.
-TEST_F(DelivererTest, StartsNothingAfterItsLeaseEnded) {
+TEST_P(DelivererTest, StartsNothingAfterItsLeaseEnded) {
   script.takes = milliseconds(100);
   const std::int64_t first = put("a");
   put("a");
@@ -523,7 +530,7 @@ TEST_F(DelivererTest, StartsNothingAfterItsLeaseEnded) {
   EXPECT_EQ(state(first), "running") << "its late mark changes nothing";
 }
 
-TEST_F(DelivererTest, StartsNothingAfterItsLeaseEndedBetweenTwoStarts) {
+TEST_P(DelivererTest, StartsNothingAfterItsLeaseEndedBetweenTwoStarts) {
   put("a");
   put("b");
   std::vector<Claimed> elsewhere;
@@ -540,9 +547,9 @@ TEST_F(DelivererTest, StartsNothingAfterItsLeaseEndedBetweenTwoStarts) {
   EXPECT_EQ(script.started, (Started{"log:1#1"}));
 }
 
-TEST_F(DelivererTest, MarksWhatEndedWhileTheStoreWasAway) {
+TEST_F(DelivererWithoutStore, MarksWhatEndedWhileTheStoreWasAway) {
   const std::int64_t id = put("a");
-  std::optional<FileLock> backup(directory.path("spool.db-lock"));
+  std::optional<FileLock> backup(spool.directory.path("spool.db-lock"));
   script.outcome = [&](const Task&) {
     EXPECT_TRUE(backup->lock_writer(std::chrono::steady_clock::now()));
     return Outcome{Kind::delivered, "exit 0", "", {}};
@@ -558,9 +565,9 @@ TEST_F(DelivererTest, MarksWhatEndedWhileTheStoreWasAway) {
   EXPECT_EQ(delivery(id).attempts, 1);
 }
 
-TEST_F(DelivererTest, LeavesAStoreThatDoesNotComeBackWhenItIsTold) {
+TEST_F(DelivererWithoutStore, LeavesAStoreThatDoesNotComeBackWhenItIsTold) {
   put("a");
-  std::optional<FileLock> backup(directory.path("spool.db-lock"));
+  std::optional<FileLock> backup(spool.directory.path("spool.db-lock"));
   script.outcome = [&](const Task&) {
     EXPECT_TRUE(backup->lock_writer(std::chrono::steady_clock::now()));
     return Outcome{};
@@ -569,7 +576,7 @@ TEST_F(DelivererTest, LeavesAStoreThatDoesNotComeBackWhenItIsTold) {
   run_for(10);
 }
 
-TEST_F(DelivererTest, AClockThatWasSetBackLeavesNothingStuck) {
+TEST_P(DelivererTest, AClockThatWasSetBackLeavesNothingStuck) {
   const std::int64_t id = put("a");
   script.outcome = [&](const Task& task) { return once_later(task); };
   run();
@@ -578,7 +585,7 @@ TEST_F(DelivererTest, AClockThatWasSetBackLeavesNothingStuck) {
   EXPECT_EQ(state(id), "delivered");
 }
 
-TEST_F(DelivererTest, PurgesWhatEndedLongAgoAndNothingThatWaits) {
+TEST_P(DelivererTest, PurgesWhatEndedLongAgoAndNothingThatWaits) {
   settings.keep = hours(24);
   settings.actions = {action("log"), action("page")};
   put("old");

@@ -30,7 +30,7 @@ int init(const Arguments& arguments) {
   OpenSpool spool(arguments, StoreUse::receive);
   const bool made = spool.store.init();
   if (!made) spool.store.connect();  // throws when what is there is no spool
-  std::cout << spool_path(spool.config) << (made ? " made\n" : " was there already\n");
+  std::cout << spool_name(spool.config) << (made ? " made\n" : " was there already\n");
   return kOk;
 }
 

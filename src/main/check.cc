@@ -2,6 +2,7 @@
 
 #include "alert/alert.h"
 #include "main/operator.h"
+#include "store/url.h"
 
 #include <pwd.h>
 #include <sys/stat.h>
@@ -44,8 +45,19 @@ bool look_at(const std::string& path, mode_t others) {
   return true;
 }
 
+bool check_server(const Config& config) {
+  try {
+    const SystemClock clock;
+    Store(config.store, StoreUse::read, clock).connect();
+  } catch (const StoreError& error) {
+    return fail(error.what());
+  }
+  return true;
+}
+
 bool check_spool(const Config& config) {
   const std::string path = spool_path(config), directory = directory_of(path);
+  if (path.empty()) return check_server(config);
   if (!look_at(directory, 07))
     return fail(directory + " of the spool: " + std::generic_category().message(errno) +
                 "; make it, owned by the receiver's user, 0770");
@@ -77,7 +89,7 @@ bool check_action(const ActionConfig& action) {
 
 /// Whether all of it can work.
 bool look_around(const Config& config) {
-  look_at(config.path, 02);
+  look_at(config.path, public_url(config.store.url) == config.store.url ? 02 : 07);
   warn(config.token_file.empty() ? "no token-file: every CloudMonitor user can send alerts here"
                                  : "the token travels in the URL: let that be https://, and log no query string");
   if (config.access.user_ids.empty()) warn("no user-id: alerts of every Alibaba account are taken");
@@ -90,7 +102,7 @@ bool look_around(const Config& config) {
 }
 
 void print_configuration(const Config& config) {
-  Fields rows{{"file", config.path}, {"store", config.store.url}};
+  Fields rows{{"file", config.path}, {"store", public_url(config.store.url)}};
   for (const Prefix& prefix : config.access.allow)
     rows.emplace_back("allow", prefix.network.text() + "/" + std::to_string(prefix.length));
   if (!config.token_file.empty()) rows.emplace_back("token-file", config.token_file);

@@ -265,8 +265,14 @@ string spool_path(const Config& config) {
   return file_of_url(config.store.url);
 }
 
+string spool_name(const Config& config) {
+  const string path = spool_path(config);
+  return path.empty() ? public_url(config.store.url) : path;
+}
+
 string wake_path(const Config& config) {
-  return spool_path(config) + "-wake";
+  const string path = spool_path(config);
+  return (path.empty() ? "/var/lib/alertspool/postgresql" : path) + "-wake";
 }
 
 string host_name() {

@@ -43,9 +43,11 @@ Config read_config(const std::string& path, bool asked_for, Secrets secrets = Se
 /// The same from text; `path` is only named in errors.
 Config parse_config(const std::string& text, const std::string& path, Secrets secrets = Secrets::read);
 
-/// Path of the SQLite file that the store's URL names.
+/// Path of the SQLite file that the store's URL names; empty for a server.
 std::string spool_path(const Config& config);
-/// The fifo beside the spool by which a receiver wakes the deliverer.
+/// What messages call the spool: its file, or the URL without passwords.
+std::string spool_name(const Config& config);
+/// The fifo by which a receiver wakes the deliverer on this machine: beside the spool, or where spools are kept.
 std::string wake_path(const Config& config);
 /// Of this machine, as leases and attempts name it.
 std::string host_name();

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
+#include <system_error>
 
 namespace alertspool {
 namespace {
@@ -21,9 +23,9 @@ namespace {
 constexpr int kLooksOnce = 3;
 constexpr int kLookMs = 1000;
 
-/// Another reason why it cannot be seen is the store's to tell.
+/// Of a file. Another reason why it cannot be seen is the store's to tell, and all of a server.
 bool absent(const std::string& spool) noexcept {
-  return access(spool.c_str(), F_OK) != 0 && errno == ENOENT;
+  return !spool.empty() && access(spool.c_str(), F_OK) != 0 && errno == ENOENT;
 }
 
 /// Waits as a standby until we are the one deliverer of this spool. False: it shall end instead. `settings` follow
@@ -86,12 +88,16 @@ int run(const Arguments& arguments) {
   events.lifetime_fd = arguments.has("child") ? STDIN_FILENO : -1;
   if (!wait_for_turn(store, spool, once, events, settings)) return kOk;
 
-  WakeReceiver wake(wake_path(config));
-  events.wake_fd = wake.fd();
-  events.on_wake = [&] { wake.drain(); };
+  std::optional<WakeReceiver> wake;
+  try {
+    events.wake_fd = wake.emplace(wake_path(config)).fd();
+    events.on_wake = [&] { wake->drain(); };
+  } catch (const std::system_error& error) {
+    log::warning("wake", {{"error", error.what()}, {"next", "looks each second"}});
+  }
   log::notice(
       "start",
-      {{"version", ALERTSPOOL_VERSION}, {"how", once ? "deliver once" : "deliver"}, {"store", config.store.url}});
+      {{"version", ALERTSPOOL_VERSION}, {"how", once ? "deliver once" : "deliver"}, {"store", spool_name(config)}});
   Deliverer(store, clock, std::move(settings), std::move(events), make_action).run(once);
   log::notice("stop", {});
   return kOk;

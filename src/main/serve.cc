@@ -74,7 +74,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
   const std::string socket = whose == Listener::ours ? config.listen : "standard input";
   log::notice("start",
-              {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", config.store.url}});
+              {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", spool_name(config)}});
   log::notice("config", {{"file", config.path}});
 
   Store store(config.store, StoreUse::receive, clock);
