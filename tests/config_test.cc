@@ -288,6 +288,15 @@ TEST(Config, ReceiverGetsTheRoutesOfAllActions) {
   EXPECT_EQ(settings.routes[1].action, "b");
 }
 
+TEST(Config, DigestOfAnActionIsOfWhatItsLinesSay) {
+  const auto digest = [](const std::string& lines) { return parse("[action.a]\n" + lines).actions[0].digest; };
+  const std::string one = digest("type = syslog\nfacility = user\n");
+  EXPECT_EQ(one.size(), 8u);
+  EXPECT_EQ(digest("# said otherwise\nfacility=user # of them\n\ntype = syslog\n"), one);
+  EXPECT_NE(digest("type = syslog\nfacility = mail\n"), one);
+  EXPECT_NE(digest("type = syslog\n"), one);
+}
+
 TEST(Config, ErrorShowsNoPassword) {
   for (const char* line : {"store = postgresql://u:pa@ss@host/db", "store = postgre://u:pass@host/db"}) {
     try {

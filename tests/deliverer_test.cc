@@ -486,12 +486,14 @@ TEST_P(DelivererTest, StatusKnowsItWhileItRunsAndNotAfterwards) {
   std::vector<ProcessInfo> seen;
   script.on_turn = [&] { seen = receiver.status().processes; };
   settings.actions = {action("log"), action("page")};
+  settings.actions[0].digest = "1";
+  settings.actions[1].digest = "2";
   run_for(5);
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0].role, "deliverer");
   EXPECT_EQ(seen[0].host, "here");
   EXPECT_EQ(seen[0].pid, getpid());
-  EXPECT_EQ(seen[0].actions, "log page");
+  EXPECT_EQ(seen[0].actions, "log:1 page:2");
   EXPECT_TRUE(receiver.status().processes.empty());
 }
 

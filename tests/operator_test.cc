@@ -2,6 +2,7 @@
 
 #include "main/operator.h"
 #include "base/text.h"
+#include "fake_clock.h"
 #include "store/store.h"
 #include "temporary_directory.h"
 
@@ -409,6 +410,11 @@ TEST_F(Operator, StatusWarnsAndSaysWhy) {
     put("w", {"log"}, age);
     announce_deliverer();
   };
+  const auto announce = [this](const char* role, const std::string& host, const char* actions, milliseconds ago = {}) {
+    FakeClock then;
+    then.set_wall(clock_.wall() - ago);
+    Store(settings_, StoreUse::receive, then).announce({role, host, 1 << 30, then.wall(), actions, ""});
+  };
   const Case cases[] = {
       {"waits for a moment", [&] { wait(std::chrono::minutes(1)); }, 0, "OK - 1 waiting"},
       {"waits too long", [&] { wait(std::chrono::minutes(6)); }, 1, "WARNING - 1 waiting"},
@@ -424,7 +430,18 @@ TEST_F(Operator, StatusWarnsAndSaysWhy) {
        [&] {
          receiver_->announce({"receiver", host_name(), getpid(), clock_.wall(), "", "configuration stale"});
        },
-       1, "configuration stale"}};
+       1, "configuration stale"},
+      {"same actions", [&] { announce("receiver", "b", "log:1 page:2"), announce("deliverer", "a", "page:2"); }, 0,
+       "OK"},
+      {"other action of a name",
+       [&] { announce("receiver", "b", "log:1 page:2"), announce("deliverer", "a", "log:1 page:3"); }, 1,
+       "action page is not the same for receiver on b and deliverer on a"},
+      {"receiver without an action",
+       [&] { announce("receiver", "b", "log:1 page:2"), announce("receiver", "a", "log:1"); }, 1,
+       "action page is not the same for receiver on a and receiver on b"},
+      {"one that is gone",
+       [&] { announce("receiver", "b", "log:1"), announce("receiver", host_name(), "log:2", std::chrono::minutes(1)); },
+       0, "OK"}};
   for (const Case& c : cases) {
     std::filesystem::remove_all(directory_.path());
     std::filesystem::create_directory(directory_.path());

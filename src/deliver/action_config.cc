@@ -16,6 +16,13 @@ constexpr std::array<std::string_view, 24> kFacilities = {
 
 }  // namespace
 
+std::string describe(const std::vector<ActionConfig>& actions) {
+  std::string text;
+  for (const ActionConfig& action : actions)
+    text += (text.empty() ? "" : " ") + action.route.action + ':' + action.digest;
+  return text;
+}
+
 int facility_number(const std::string& name) noexcept {
   const auto* const found = std::find(kFacilities.begin(), kFacilities.end(), name);
   return name.empty() || found == kFacilities.end() ? -1 : static_cast<int>(found - kFacilities.begin());

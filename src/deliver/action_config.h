@@ -16,7 +16,8 @@ class Action;
 struct ActionConfig {
   enum class Type { syslog, command };
 
-  Route route;  ///< its name, match and follow
+  Route route;         ///< its name, match and follow
+  std::string digest;  ///< of its lines in the configuration, in any order
   Type type = Type::syslog;
   RetryPolicy retry;
 
@@ -29,6 +30,9 @@ struct ActionConfig {
   int parallel = 4;
   milliseconds timeout{30'000};
 };
+
+/// `log:DIGEST page:DIGEST`, for ProcessInfo.
+std::string describe(const std::vector<ActionConfig>& actions);
 
 /// `daemon` -> 3, `local0` -> 16; -1 when there is none of that name.
 int facility_number(const std::string& name) noexcept;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -24,12 +25,6 @@ constexpr int kPurgedAtOnce = 500;
 constexpr seconds kStorePause{1};   // after an error
 constexpr seconds kLongestEnd{10};  // TERM, 5 s, KILL, and the last marks
 
-std::string names_of(const std::vector<ActionConfig>& configs) {
-  std::string names;
-  for (const ActionConfig& config : configs) names += (names.empty() ? "" : " ") + config.route.action;
-  return names;
-}
-
 }  // namespace
 
 Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events,
@@ -39,9 +34,9 @@ Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings setting
       settings_(std::move(settings)),
       events_(std::move(events)),
       make_action_(std::move(make_action)) {
-  process_ = {"deliverer", settings_.host, getpid(), clock_.wall(), names_of(settings_.actions), ""};
+  process_ = {"deliverer", settings_.host, getpid(), clock_.wall(), describe(settings_.actions), ""};
   lease_.host = process_.host;
-  lease_.owner = process_.host + '-' + std::to_string(process_.pid) + '-' + to_rfc3339(process_.started);
+  lease_.owner = process_.host + '-' + std::to_string(process_.pid) + '-' + std::to_string(std::random_device()());
   workers_ = make_workers(settings_);
 }
 
@@ -178,7 +173,7 @@ void Deliverer::reload() {
     return;
   }
   settings_ = std::move(changed);
-  process_.actions = names_of(settings_.actions);
+  process_.actions = describe(settings_.actions);
 }
 
 /// The second time what still runs is killed.

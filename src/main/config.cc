@@ -1,5 +1,6 @@
 #include "main/config.h"
 
+#include "alert/alert.h"
 #include "base/text.h"
 #include "store/url.h"
 
@@ -11,6 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <numeric>
+#include <set>
 #include <span>
 
 namespace alertspool {
@@ -215,6 +218,9 @@ void take_action(const ConfigSection& section, std::vector<ActionConfig>& action
   if (kind != "command") known.po::options_description::add(syslog);
   if (kind != "syslog") known.po::options_description::add(command);
   const std::size_t before = faults.size();
+  std::set<string> texts;
+  for (const ConfigLine& line : section.lines) texts.insert(line.key + '=' + line.value + '\n');
+  action.digest = sha256_hex(std::accumulate(texts.begin(), texts.end(), string())).substr(0, 8);
   feed(known, kind == "syslog" ? command : kind == "command" ? syslog : Keys(), section.lines, faults);
 
   if (kind == "command" && action.run.empty() && faults.size() == before) fault("no run: add run = /PATH ARGUMENT...");

@@ -57,7 +57,7 @@ int run(const Arguments& arguments) {
   }
   std::cout << "spooled " << put.id << std::endl;
   WakeSender(wake_path(spool.config)).call();
-  if (!incoming.actions.empty() && !deliverer_alive(spool.store.status(), spool.clock.wall())) {
+  if (!incoming.actions.empty() && !deliverer_alive(spool.store.status())) {
     std::cout << "no deliverer is alive: alert " << put.id << " waits in the spool; start alertspool serve, or\n"
               << "alertspool deliver, and see alertspool show " << put.id << '\n';
     return kUnavailable;

@@ -156,10 +156,10 @@ Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this
   return kill(process.pid, 0) == 0 || errno == EPERM ? Life::alive : Life::dead;
 }
 
-bool deliverer_alive(const Status& status, WallTime now) {
+bool deliverer_alive(const Status& status) {
   for (std::size_t i = 0; i < status.processes.size(); ++i)
     if (status.processes[i].role == "deliverer" &&
-        life_of(status.processes[i], status.heard[i], host_name(), now) == Life::alive)
+        life_of(status.processes[i], status.heard[i], host_name(), status.now) == Life::alive)
       return true;
   return false;
 }

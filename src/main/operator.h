@@ -49,14 +49,14 @@ std::string operator_name();
 enum class Life { alive, unknown, dead };
 
 /// Alive: heard within 30 s, or running on this host. Dead: on this host and not running. On another host a process
-/// that was not heard is unknown: receivers announce themselves at their start only.
+/// that was not heard is unknown.
 Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept;
 
 /// The value of an option that is a duration. Throws UsageError.
 milliseconds duration_of(const Arguments& arguments, const char* option, const char* fallback);
 
 /// Whether a deliverer is alive.
-bool deliverer_alive(const Status& status, WallTime now);
+bool deliverer_alive(const Status& status);
 
 /// The largest unit alone: `2m`, `3d`; `0s` for what is younger than a second or lies ahead.
 std::string age_text(milliseconds age);

@@ -49,6 +49,7 @@ void reload(const Arguments& arguments, const Config& before, Settings& settings
   const std::optional<Config> after = reload_config(arguments, Secrets::read, self.note);
   if (!after) return;
   settings = std::make_shared<const ReceiverSettings>(after->receiver());
+  self.actions = describe(after->actions);
   const auto fixed = [](const Config& c) {
     return std::tie(c.store.url, c.store.max_waiting, c.listen, c.listen_group, c.deliver);
   };
@@ -71,7 +72,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   unsetenv("GATEWAY_INTERFACE");      // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
   Settings settings = std::make_shared<const ReceiverSettings>(config.receiver());
-  ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), "", ""};
+  ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), describe(config.actions), ""};
   const std::string socket = whose == Listener::ours ? config.listen : "standard input";
   log::notice("start",
               {{"version", ALERTSPOOL_VERSION}, {"how", "fastcgi"}, {"socket", socket}, {"store", spool_name(config)}});
@@ -84,18 +85,22 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   Committer committer(store, clock, [&](std::size_t stored) {
     if (stored > 0) wake.call();
   });
-  committer.announce(self);
   FastCgi fastcgi(
       std::move(listener), whose, [&] { return settings.load(); }, committer, refusals, clock);
   DelivererProcess deliverer(deliver_command(arguments, "--child"), kOwnExecutable);
 
+  SteadyTime next_announce{};
   for (Signal signal = Signal::none; signal != Signal::stop; signal = next_signal(signals)) {
     if (signal == Signal::reload) {
       reload(arguments, config, settings, self);
-      committer.announce(self);
+      next_announce = {};
       deliverer.signal(SIGHUP);
     }
     const SteadyTime now = clock.steady();
+    if (now >= next_announce) {
+      committer.announce(self);
+      next_announce = now + kTick;
+    }
     const SteadyTime until = config.deliver ? std::min(now + kTick, deliverer.proceed(now)) : now + kTick;
     pollfd signalled{signals.get(), POLLIN, 0};
     poll(&signalled, 1, static_cast<int>(std::chrono::ceil<milliseconds>(until - now).count()));

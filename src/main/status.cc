@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <iostream>
+#include <map>
 
 namespace alertspool {
 namespace {
@@ -49,7 +50,7 @@ void judge_deliveries(Report& report, const Status& status, const Config& config
         report.raise(kWarning, what + ", which is not configured");
     }
   }
-  if (waiting > 0 && !deliverer_alive(status, now)) report.raise(kWarning, "no deliverer is alive");
+  if (waiting > 0 && !deliverer_alive(status)) report.raise(kWarning, "no deliverer is alive");
   report.summary =
       std::to_string(waiting) + " waiting, " + std::to_string(failed) + " failed, " +
       (status.last_callback ? "last callback " + age_text(now - *status.last_callback) + " ago" : "no callback yet");
@@ -68,10 +69,36 @@ void judge_sender(Report& report, const Status& status, const Limits& limits, Wa
                                  age_text(now - refusal.last) + " ago");
 }
 
+/// Each machine has a configuration of its own. Where two differ it is chance what an alert comes to; so it is when
+/// only some receivers have an action. A deliverer may have fewer.
+void judge_agreement(Report& report, const Status& status, WallTime now) {
+  std::vector<const ProcessInfo*> alive;
+  std::map<std::string, std::map<std::string, std::string>> users;  // by action and its digest: one of them
+  const auto note = [&](const std::string& action, const std::string& digest, const ProcessInfo& user) {
+    users[action][digest] = user.role + " on " + user.host;
+  };
+  for (std::size_t i = 0; i < status.processes.size(); ++i) {
+    const ProcessInfo& process = status.processes[i];
+    if (life_of(process, status.heard[i], host_name(), now) != Life::alive) continue;
+    alive.push_back(&process);
+    for (const std::string& action : split(process.actions, ' '))
+      note(action.substr(0, action.find(':')), action.substr(action.find(':') + 1), process);
+  }
+  for (const auto& [action, digests] : users) {
+    for (const ProcessInfo* process : alive)
+      if (process->role == "receiver" && (' ' + process->actions).find(' ' + action + ':') == std::string::npos)
+        note(action, "", *process);
+    if (digests.size() > 1)
+      report.raise(kWarning, "action " + action + " is not the same for " + digests.begin()->second + " and " +
+                                 digests.rbegin()->second);
+  }
+}
+
 Report judge(const Status& status, const Config& config, const Limits& limits, WallTime now) {
   Report report;
   judge_deliveries(report, status, config, limits, now);
   judge_sender(report, status, limits, now);
+  judge_agreement(report, status, now);
   for (std::size_t i = 0; i < status.processes.size(); ++i) {
     const ProcessInfo& process = status.processes[i];
     if (!process.note.empty() && life_of(process, status.heard[i], host_name(), now) != Life::dead)
@@ -110,12 +137,16 @@ void print(const Report& report, const Status& status, WallTime now) {
                return Texts{refusal.reason, std::to_string(refusal.count), to_local(refusal.last),
                             (refusal.allowed_address ? "allowed " : "") + refusal.address};
              });
-  print_rows({{"PROCESS", 9}, {"LIFE", 9}, {"PID", 8, true}, {"STARTED", 25}, {"HOST", 25}}, status.processes,
-             [&](const ProcessInfo& process) {
+  print_rows({{"PROCESS", 9}, {"LIFE", 9}, {"PID", 8, true}, {"STARTED", 25}, {"HEARD", 6}, {"HOST", 18}},
+             status.processes, [&](const ProcessInfo& process) {
                const auto i = static_cast<std::size_t>(&process - status.processes.data());
                const Life life = life_of(process, status.heard[i], host_name(), now);
-               return Texts{process.role, kLives.at(static_cast<std::size_t>(life)), std::to_string(process.pid),
-                            to_local(process.started), process.host};
+               return Texts{process.role,
+                            kLives.at(static_cast<std::size_t>(life)),
+                            std::to_string(process.pid),
+                            to_local(process.started),
+                            age_text(now - status.heard[i]),
+                            process.host};
              });
 }
 
@@ -145,6 +176,7 @@ void print_json(const Report& report, const Status& status, WallTime now) {
                                      {"started", time_or_null(process.started)},
                                      {"heard", time_or_null(status.heard[i])},
                                      {"alive", alive ? "true" : "false"},
+                                     {"actions", json_string(process.actions)},
                                      {"note", json_string(process.note)}}));
   }
   std::cout << json_object({{"status", json_string(kLevels.at(report.level))},
@@ -178,7 +210,7 @@ int run(const Arguments& arguments) {
   try {
     OpenSpool spool(arguments, StoreUse::read);
     const Status status = spool.store.status();
-    const WallTime now = spool.clock.wall();
+    const WallTime now = status.now;
     const Report report = judge(status, spool.config, limits, now);
     json ? print_json(report, status, now) : print(report, status, now);
     return report.level;

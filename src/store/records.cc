@@ -158,6 +158,7 @@ std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::stri
 Status Store::status() {
   Status status;
   impl_->connection.read("read status", [&](Session& session) {
+    status.now = wall(impl_->connection.now(session));
     const Row counts = session.run(sql::kCountAlerts)[0];
     status.alerts = integer(counts[0]);
     status.unmatched = integer(counts[1]);

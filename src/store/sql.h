@@ -92,7 +92,7 @@ inline constexpr const char* kCreate[] = {
       pid     INTEGER NOT NULL,
       started BIGINT NOT NULL,
       heard   BIGINT NOT NULL,
-      actions TEXT NOT NULL,
+      actions TEXT NOT NULL,                    -- 'log:DIGEST page:DIGEST'
       note    TEXT NOT NULL,                    -- what is wrong with it
       PRIMARY KEY (role, host, pid)
     ) WITHOUT ROWID)",
@@ -322,7 +322,7 @@ inline constexpr Statement kAnnounce{R"(
                                      "", "ssiiiss", ""};
 inline constexpr Statement kLeave{"DELETE FROM process WHERE role = ? AND host = ? AND pid = ?", "", "ssi", ""};
 /// Those that ended without a word, a day later.
-inline constexpr Statement kForgetProcesses{"DELETE FROM process WHERE role = 'deliverer' AND heard < ?", "", "i", ""};
+inline constexpr Statement kForgetProcesses{"DELETE FROM process WHERE heard < ?", "", "i", ""};
 
 // ---- operator
 

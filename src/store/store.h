@@ -1,8 +1,8 @@
 /// Store: the promise. What put() returned for is on stable storage; every stored alert is claimed until it is marked
 /// delivered, failed or dropped; deliveries of one alarm and one action are claimed in the order of their ids.
 ///
-/// One Store is one connection and belongs to one thread. Two databases, one class: the SQL is in sql.h, its few
-/// differences too. Every function that writes is one transaction: it happened whole or not at all.
+/// One Store is one connection and belongs to one thread. Two databases, one class: the SQL is in sql.h, what differs
+/// is in sqlite.cc and postgres.cc. Every function that writes is one transaction: it happened whole or not at all.
 ///
 /// All functions throw StoreError when the spool cannot be read or written; the connection is then thrown away and the
 /// next call opens a new one, so a healed disk needs no restart. After StoreError from put() the alerts may or may not
@@ -38,7 +38,7 @@ struct StoreSettings {
   std::string url = "sqlite:/var/lib/alertspool/spool.db";
   std::int64_t max_waiting = 1'000'000;        ///< unfinished deliveries
   std::int64_t free_space_floor = 64LL << 20;  ///< bytes that stay free on the spool's file system
-  milliseconds lock_timeout{4000};             ///< how long a write waits for other writers
+  milliseconds lock_timeout{4000};             ///< how long a write waits for other writers, or for the server at all
 };
 
 /// Who opens it and for what.
@@ -61,8 +61,8 @@ public:
   /// Makes a new spool (`alertspool init`). False when there is one already.
   bool init();
 
-  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only or gone. May be called
-  /// by any thread.
+  /// Throws StoreFull when the file system is at its floor, StoreError when it is read-only or gone. PostgreSQL: knows
+  /// nothing of it. May be called by any thread.
   void check_room() const;
 
   /// One write that changes nothing. Throws StoreError.
@@ -79,9 +79,9 @@ public:
 
   // ---- deliverer
 
-  /// True: this process is the deliverer of this spool. PostgreSQL: always true.
+  /// True: this process is the deliverer of this spool, or one of them. PostgreSQL: always true.
   bool become_deliverer();
-  /// SQLite, once after become_deliverer(): nobody else can be running, so all that is `running` is pending again.
+  /// Once after become_deliverer(). SQLite: nobody else can be running, so all that is `running` is pending again.
   void take_over();
 
   /// Up to `limit` deliveries of that action that are due, oldest first, with all that follow in the same lane, now
@@ -106,7 +106,7 @@ public:
 
   // ---- processes
 
-  /// "I am alive", with what `status` shows about it. Once at start, then at least every 10 s for deliverers.
+  /// "I am alive", with what `status` shows about it. At start, then at least every 10 s.
   void announce(const ProcessInfo& process);
   void leave(const ProcessInfo& process) noexcept;
 
@@ -119,7 +119,7 @@ public:
   /// Waiting and failed deliveries are put away; undecodable ones too. Running ones are not touched. Returns how many.
   std::size_t drop(std::span<const std::int64_t> alert_ids, const std::string& action);
   Status status();
-  /// A consistent copy while all runs; `path` must not exist.
+  /// A consistent copy while all runs; `path` must not exist. PostgreSQL: throws, pg_dump does it.
   void backup(const std::string& path);
 
 private:

@@ -54,7 +54,7 @@ struct RefusalCount {
 
 /// One life of one deliverer.
 struct Lease {
-  std::string owner;  ///< host, pid and start: unique
+  std::string owner;  ///< unique
   std::string host;
   milliseconds length{30'000};
 };
@@ -92,7 +92,7 @@ struct ProcessInfo {
   std::string host;
   int pid = 0;
   WallTime started{};
-  std::string actions;  ///< names of the configured actions, blank between
+  std::string actions;  ///< `NAME:DIGEST` of each configured action, blank between
   std::string note;     ///< what is wrong with it, for `status`: `configuration stale: ...`
 };
 
@@ -148,6 +148,7 @@ struct StateCount {
 };
 
 struct Status {
+  WallTime now{};  ///< by the store's clock
   std::int64_t alerts = 0;
   std::int64_t unmatched = 0;
   std::int64_t undecodable = 0;
