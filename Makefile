@@ -172,13 +172,18 @@ $(BUILD)/clock.so: tests/proof/clock.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -shared -fPIC -Wall -Wextra -o $@ $<
 
+# BENCH: options of bench/run, `BENCH=--help` lists them.
 bench:
 	@tools/deps build bench
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/bench/floor
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(addprefix $(BUILD)/bench/,floor spawn slow-sync.so)
 	bench/run $(BUILD) $(BENCH)
 
-$(BUILD)/bench/floor: $(BUILD)/bench/floor.o
-	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -lfcgi
+$(BUILD)/bench/floor $(BUILD)/bench/spawn: %: %.o
+	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--as-needed -lfcgi
+
+$(BUILD)/bench/%.so: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -shared -fPIC -Wall -Wextra -o $@ $<
 
 # ---- installing: a configuration that is there already stays as it is
 

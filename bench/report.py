@@ -1,0 +1,80 @@
+"""What a bench leaves: Markdown on standard output, JSON under bench/results/, and plots."""
+
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import time
+
+from measure import ROOT, fdatasync_us
+
+DECIMALS = ((100, 0), (10, 1), (0, 2))
+
+
+class Spread:
+    """The same measured in each round."""
+
+    def __init__(self, values):
+        self.values = list(values)
+        self.median, self.low, self.high = statistics.median(self.values), min(self.values), max(self.values)
+
+    def __str__(self):
+        return f"{number(self.median)} ({number(self.low)}-{number(self.high)})"
+
+
+def ratios(ours, theirs):
+    """Round by round: what drifts from one to the next drifts for both."""
+    return Spread(mine / other for mine, other in zip(ours, theirs))
+
+
+def of(rounds, key):
+    return [one[key] for one in rounds]
+
+
+def number(value):
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.{next(places for least, places in DECIMALS if abs(value) >= least)}f}"
+
+
+def table(heads, rows):
+    print("| " + " | ".join(heads) + " |")
+    print("|" + " --- |" * len(heads))
+    for row in rows:
+        print("| " + " | ".join(map(number, row)) + " |")
+    print()
+
+
+def host():
+    model = [line.split(": ")[1] for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]
+    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], text=True,
+                            capture_output=True).stdout.strip()
+    return {"cpu": f"{len(model)} x {model[0] if model else platform.machine()}", "kernel": platform.release(),
+            "commit": commit, "fdatasync_us": fdatasync_us(), "load": os.getloadavg()[0],
+            "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def header(about, how):
+    print(f"{about['cpu']}, Linux {about['kernel']}; fdatasync of 4 KiB {about['fdatasync_us']:.0f} us; alertspool "
+          f"{about['commit']}; {about['date']}, load {about['load']:.1f} before; {how}.\n")
+
+
+def save(name, said):
+    path = ROOT / "bench" / "results" / f"{name}-{said['host']['date'].replace(':', '')}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(said, indent=1, default=lambda spread: spread.values) + "\n")
+
+
+def plot(path, script, *blocks):
+    """gnuplot with each block, rows of numbers, as $b0, $b1 and so on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = "".join(f"$b{i} << EOD\n" + "".join(" ".join(map(str, row)) + "\n" for row in rows) + "EOD\n"
+                   for i, rows in enumerate(blocks))
+    subprocess.run(["gnuplot"], text=True, check=True, input=(
+        f"set terminal svg size 760,420 font 'sans-serif,13'\nset output '{path}'\nset grid\nset key outside right\n"
+        f"{data}{script}\n"))
