@@ -124,7 +124,7 @@ check-man:
 	mandoc -T lint -W warning man/*.[1-9]
 
 FORMATTED := $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h tests/fuzz/*.cc tests/fuzz/*.h bench/*.cc)
-.PHONY: lint format coverage fuzz bench
+.PHONY: lint format coverage fuzz bench growth
 lint:
 	@tools/deps build lint
 	clang-format --dry-run -Werror $(FORMATTED)
@@ -172,11 +172,12 @@ $(BUILD)/clock.so: tests/proof/clock.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -shared -fPIC -Wall -Wextra -o $@ $<
 
-# BENCH: options of bench/run, `BENCH=--help` lists them.
-bench:
+# BENCH: options, `BENCH=--help` lists them.
+BENCHED := floor spawn slow-sync.so
+bench growth:
 	@tools/deps build bench
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(addprefix $(BUILD)/bench/,floor spawn slow-sync.so)
-	bench/run $(BUILD) $(BENCH)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BENCHED:%=$(BUILD)/bench/%)
+	bench/$(@:bench=run) $(BUILD) $(BENCH)
 
 $(BUILD)/bench/floor $(BUILD)/bench/spawn: %: %.o
 	$(CXX) $(LDFLAGS) -pthread -o $@ $^ -Wl,--as-needed -lfcgi

@@ -28,7 +28,7 @@ def arguments(doc):
     parser.add_argument("build", help="the build directory")
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="the median of which counts")
-    parser.add_argument("--plots", type=pathlib.Path, default=ROOT / "bench" / "results", help="where the plots go")
+    parser.add_argument("--publish", action="store_true", help="into docs/, with the figures that are checked in")
     return parser
 
 

@@ -1,9 +1,10 @@
-"""What a bench leaves: Markdown on standard output, JSON under bench/results/, and plots."""
+"""What a bench leaves: Markdown on standard output, JSON and plots under bench/results/, or what docs/ shows."""
 
 import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -64,17 +65,23 @@ def header(about, how):
           f"{about['commit']}; {about['date']}, load {about['load']:.1f} before; {how}.\n")
 
 
-def save(name, said):
-    path = ROOT / "bench" / "results" / f"{name}-{said['host']['date'].replace(':', '')}.json"
-    path.parent.mkdir(exist_ok=True)
+RESULTS = ROOT / "bench" / "results"
+
+
+def save(name, said, publish):
+    RESULTS.mkdir(exist_ok=True)
+    date = "" if publish else "-" + said["host"]["date"].replace(":", "")
+    path = RESULTS / f"{name}{date}.json"
     path.write_text(json.dumps(said, indent=1, default=lambda spread: spread.values) + "\n")
 
 
-def plot(path, script, *blocks):
-    """gnuplot with each block, rows of numbers, as $b0, $b1 and so on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def plot(name, publish, script, *blocks):
+    """NAME.svg: gnuplot with each block, rows of numbers, as $b0, $b1 and so on."""
     data = "".join(f"$b{i} << EOD\n" + "".join(" ".join(map(str, row)) + "\n" for row in rows) + "EOD\n"
                    for i, rows in enumerate(blocks))
-    subprocess.run(["gnuplot"], text=True, check=True, input=(
-        f"set terminal svg size 760,420 font 'sans-serif,13'\nset output '{path}'\nset grid\nset key outside right\n"
-        f"{data}{script}\n"))
+    drawn = subprocess.run(["gnuplot"], text=True, check=True, stdout=subprocess.PIPE, input=(
+        "set terminal svg size 760,420 font 'sans-serif,13' background 'white'\nset grid\nset key outside right\n"
+        f"{data}{script}\n")).stdout
+    folder = ROOT / "docs" / "performance" if publish else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.svg").write_text(re.sub(r"<g [^>]*>\s*</g>\s*", "", drawn))  # gnuplot leaves many empty groups
