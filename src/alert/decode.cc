@@ -14,8 +14,10 @@ bool is_type(std::string_view content_type, std::string_view wanted) noexcept {
   return type.size() == wanted.size() && strncasecmp(type.data(), wanted.data(), wanted.size()) == 0;
 }
 
-/// `+` is a space, %HH a byte, and a % without two hex digits stays as it is.
-void percent_decode(std::string_view text, std::string& out) {
+/// `+` is a space, %HH a byte, and a % without two hex digits stays as it is. Most text has neither, and is returned
+/// itself; otherwise what is returned is in `out`.
+std::string_view percent_decode(std::string_view text, std::string& out) {
+  if (text.find('%') == text.npos && text.find('+') == text.npos) return text;
   out.resize(text.size());
   char* end = out.data();
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -23,13 +25,13 @@ void percent_decode(std::string_view text, std::string& out) {
     *end++ = byte ? *byte : text[i] == '+' ? ' ' : text[i];
     if (byte) i += 2;
   }
-  out.resize(static_cast<std::size_t>(end - out.data()));
+  return {out.data(), end};
 }
 
 /// Takes the text before the first `separator` off the front, the separator too.
-std::string_view take_until(std::string_view& text, std::string_view separator) noexcept {
+std::string_view take_until(std::string_view& text, char separator) noexcept {
   const auto part = text.substr(0, text.find(separator));
-  text.remove_prefix(std::min(text.size(), part.size() + separator.size()));
+  text.remove_prefix(std::min(text.size(), part.size() + 1));
   return part;
 }
 
@@ -53,17 +55,16 @@ DecodeResult decode_form(std::string_view body, std::size_t max_fields) {
   std::string bytes;
   const auto text = [&](std::string_view part) {
     bool repaired = false;
-    percent_decode(part, bytes);
-    std::string valid = to_valid_utf8(bytes, &repaired);
+    std::string valid = to_valid_utf8(percent_decode(part, bytes), &repaired);
     result.repaired_utf8 |= repaired;
     return valid;
   };
   while (!body.empty()) {
-    std::string_view value = take_until(body, "&");
+    std::string_view value = take_until(body, '&');
     if (value.empty()) continue;
     if (result.pairs.size() == max_fields)
       return Undecodable{413, "more than " + std::to_string(max_fields) + " fields"};
-    std::string name = text(take_until(value, "="));
+    std::string name = text(take_until(value, '='));
     result.pairs.emplace_back(std::move(name), text(value));
   }
   return result;
@@ -79,7 +80,8 @@ Fields decode_dimensions(std::string_view text) {
   }
   Fields dimensions;
   for (text = text.substr(1, text.size() - 2); !text.empty();) {
-    const auto piece = take_until(text, ", ");
+    const auto piece = text.substr(0, text.find(", "));
+    text.remove_prefix(std::min(text.size(), piece.size() + 2));
     const auto equals = piece.find('=');
     if (equals != piece.npos && equals > 0) {
       dimensions.emplace_back(piece.substr(0, equals), piece.substr(equals + 1));

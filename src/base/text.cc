@@ -35,8 +35,23 @@ Sequence first_sequence(std::string_view bytes) noexcept {
   return {length, code};
 }
 
-/// Nobody minds these anywhere: printable ASCII but the backslash.
-constexpr auto is_plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '\\'; };
+/// Nobody minds the others anywhere: printable ASCII but the backslash. Without branches, so that a block of them takes
+/// a few vector instructions.
+constexpr bool is_special(char c) noexcept {
+  return (c < 0x20) | (c == 0x7F) | (c == '\\');
+}
+
+/// How many bytes at the front are not special.
+std::size_t plain_front(std::string_view text) noexcept {
+  constexpr std::size_t kBlock = 16;
+  std::size_t at = 0;
+  for (char special = 0; text.size() - at >= kBlock; at += kBlock) {
+    for (std::size_t i = 0; i < kBlock; ++i) special |= is_special(text[at + i]);
+    if (special != 0) break;
+  }
+  while (at < text.size() && !is_special(text[at])) ++at;
+  return at;
+}
 
 /// The text with each sequence that is not plain as `write(out, bytes, code)` puts it.
 template <class Write>
@@ -44,9 +59,9 @@ std::string rewritten(std::string_view text, Write write) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto plain = std::find_if_not(text.begin(), text.end(), is_plain) - text.begin();
-    out.append(text, 0, static_cast<std::size_t>(plain));
-    text.remove_prefix(static_cast<std::size_t>(plain));
+    const std::size_t plain = plain_front(text);
+    out.append(text, 0, plain);
+    text.remove_prefix(plain);
     if (text.empty()) break;
     const Sequence sequence = first_sequence(text);
     write(out, text.substr(0, sequence.length), sequence.code);
@@ -141,14 +156,12 @@ std::string escape_controls(std::string_view text) {
 }
 
 std::string logfmt(std::string_view name, std::string_view value) {
-  constexpr std::string_view kNeedsQuotes = " \"=";
+  constexpr auto needs_quotes = [](char c) { return c == ' ' || c == '"' || c == '='; };
   std::string out = escape_controls(name);
-  for (char& c : out) {
-    if (kNeedsQuotes.find(c) != std::string_view::npos) c = '_';
-  }
+  std::ranges::replace_if(out, needs_quotes, '_');
   out += '=';
   const std::string escaped = escape_controls(value);
-  if (!escaped.empty() && escaped.find_first_of(kNeedsQuotes) == escaped.npos) return out.append(escaped);
+  if (!escaped.empty() && std::ranges::none_of(escaped, needs_quotes)) return out.append(escaped);
   out += '"';
   for (const char c : escaped) out.append(c == '"' ? "\\" : "").append(1, c);
   return out.append(1, '"');
@@ -163,9 +176,15 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::optional<char> hex_byte(std::string_view digits) noexcept {
-  unsigned char byte = 0;
-  const auto* const end = std::from_chars(digits.begin(), digits.end(), byte, 16).ptr;
-  return digits.size() == 2 && end == digits.end() ? std::optional(static_cast<char>(byte)) : std::nullopt;
+  if (digits.size() != 2) return std::nullopt;
+  unsigned byte = 0;
+  for (const char c : digits) {
+    const char lower = static_cast<char>(c | 0x20);
+    const bool is_letter = lower >= 'a' && lower <= 'f';
+    if (!is_letter && (c < '0' || c > '9')) return std::nullopt;
+    byte = byte << 4 | static_cast<unsigned>(is_letter ? lower - 'a' + 10 : c - '0');
+  }
+  return static_cast<char>(byte);
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
