@@ -580,6 +580,25 @@ TEST_F(SqliteStore, LockOfAnotherProcessIsWaitedForAndThenReported) {
   EXPECT_FALSE(put(incoming("d2")).duplicate);
 }
 
+TEST_F(SqliteStore, LeftOpenAShortLogStaysForTheNextProcess) {
+  {
+    Store last(settings, StoreUse::receive, clock);
+    last.put(std::vector{incoming("one")});
+    last.leave_open();
+  }
+  EXPECT_TRUE(std::filesystem::exists(directory.path("spool.db-wal")));
+  EXPECT_TRUE(put(incoming("one")).duplicate);
+}
+
+TEST_F(SqliteStore, LeftOpenALongLogIsWrittenBack) {
+  {
+    Store last(settings, StoreUse::receive, clock);
+    for (int i = 0; i < 100; ++i) last.put(std::vector{incoming(std::to_string(i))});
+    last.leave_open();
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory.path("spool.db-wal")));
+}
+
 TEST_F(SqliteStore, NewerSchemaIsRefused) {
   receiver.connect();
   Session session("sqlite3", directory.path("spool.db"));

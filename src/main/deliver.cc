@@ -99,6 +99,7 @@ int run(const Arguments& arguments) {
       "start",
       {{"version", ALERTSPOOL_VERSION}, {"how", once ? "deliver once" : "deliver"}, {"store", spool_name(config)}});
   Deliverer(store, clock, std::move(settings), std::move(events), make_action).run(once);
+  if (once) store.leave_open();
   log::notice("stop", {});
   return kOk;
 }

@@ -139,6 +139,7 @@ int serve_one_request(const Arguments& arguments) {
     RefusalLog refusals(clock);
     const bool stored = serve_cgi(config.receiver(), store, refusals, clock, environ);
     refusals.flush(true);
+    store.leave_open();
     if (!stored || !config.deliver) return kOk;
   } catch (const ConfigError&) {
     write_all(STDOUT_FILENO, Response{503, "not configured", "Retry-After: 60\r\n"}.text());

@@ -38,6 +38,8 @@ public:
   /// The store's time, in ms since 1970: due times, leases and processes are told by it. REQUIRES: inside `work`.
   virtual std::int64_t now(Session& session) const = 0;
 
+  /// As Store::leave_open().
+  virtual void leave_open() noexcept = 0;
   virtual bool init() = 0;
   virtual bool become_deliverer() = 0;
   virtual void take_over() = 0;

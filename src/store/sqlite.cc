@@ -24,6 +24,8 @@ namespace {
 /// PRAGMA application_id of a spool: "alsp". file(1) and we can tell it from any other SQLite file.
 constexpr std::int64_t kApplicationId = 1634497392;
 
+constexpr off_t kLongLog = 256L << 10;
+
 constexpr Statement kBeginWrite{"BEGIN IMMEDIATE", "", "", ""};
 constexpr Statement kBeginRead{"BEGIN", "", "", ""};
 constexpr Statement kCommit{"COMMIT", "", "", ""};
@@ -61,6 +63,7 @@ public:
   void connect() override { session(); }
   void write(const char* doing, const std::vector<Value>& names, const Work& work) override;
   void read(const char* doing, const Work& work) override;
+  void leave_open() noexcept override;
   bool init() override;
   std::int64_t now(Session& /*session*/) const override { return wall(); }
   bool become_deliverer() override;
@@ -128,6 +131,12 @@ void Sqlite::discard() noexcept {
   } catch (const StoreError&) {
     static_cast<void>(session_.release());
   }
+}
+
+void Sqlite::leave_open() noexcept {
+  struct stat log {};
+  [[gnu::used]] static const Session* left = nullptr;  // no leak: the end of the process is what it waits for
+  if (stat((path_ + "-wal").c_str(), &log) == 0 && log.st_size <= kLongLog) left = session_.release();
 }
 
 FileLock& Sqlite::lock() {

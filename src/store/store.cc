@@ -32,6 +32,9 @@ void Store::check_room() const {
 void Store::probe() {
   impl_->connection.write("probe", {}, [](Session& session) { session.run(sql::kProbe); });
 }
+void Store::leave_open() noexcept {
+  impl_->connection.leave_open();
+}
 bool Store::become_deliverer() {
   return impl_->connection.become_deliverer();
 }

@@ -68,6 +68,11 @@ public:
   /// One write that changes nothing. Throws StoreError.
   void probe();
 
+  /// For a process that is about to end: closing is left to its end, and the log to the next process. Who closes last
+  /// writes the log back and syncs twice, which a CGI program would do for each callback. A log that has become long is
+  /// written back all the same: who opens the spool next reads all of it.
+  void leave_open() noexcept;
+
   // ---- receiver
 
   /// Stores all in one transaction; results in the same order. Two with the same digest: the second is a duplicate.
