@@ -19,6 +19,17 @@ namespace {
 
 using std::chrono::seconds;
 
+/// Each look at it is an hour later: a disk that takes hours, and waits without end.
+class SlowClock final : public Clock {
+public:
+  WallTime wall() const noexcept override { return SystemClock().wall(); }
+  SteadyTime steady() const noexcept override { return begun_ + ++looks_ * std::chrono::hours(1); }
+
+private:
+  const SteadyTime begun_ = std::chrono::steady_clock::now();
+  mutable std::atomic<int> looks_{0};
+};
+
 class CommitterBase : public testing::Test {
 protected:
   explicit CommitterBase(const std::string& kind) : spool(kind, server_clock) {}
@@ -74,6 +85,27 @@ TEST_P(CommitterTest, AnswersEachWithItsOwnIdOnceItIsStored) {
   EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
   EXPECT_EQ(stored_in_all, 1000U);
   EXPECT_EQ(alerts(), 1000);
+}
+
+TEST_P(CommitterTest, OnASlowDiskACommitWaitsForThoseWhoWereThereBefore) {
+  const SlowClock slow;
+  Store store(settings, StoreUse::receive, clock);
+  Committer committer(store, slow, [](std::size_t) {});
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(stored(put(committer, std::to_string(i))));
+  std::future<PutResult> answers[3];
+  std::promise<void> answered;
+  // Answers are given between two commits: these two are in one commit, and "again" is alone in the queue behind it.
+  committer.put(incoming("before"), SteadyTime::max(), [&](const PutResult&) {
+    answers[0] = put(committer, "first");
+    committer.put(incoming("second"), SteadyTime::max(), [&](const PutResult&) {
+      answers[1] = put(committer, "again");
+      answered.set_value();
+    });
+  });
+  answered.get_future().wait();
+  EXPECT_EQ(answers[1].wait_for(milliseconds(100)), std::future_status::timeout);
+  answers[2] = put(committer, "again too");
+  for (auto& answer : answers) EXPECT_TRUE(stored(std::move(answer)));
 }
 
 TEST_P(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {

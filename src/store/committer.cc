@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "store/store.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -20,6 +22,8 @@ constexpr std::size_t kMostQueuedBytes = 64UL << 20;
 /// One transaction takes no more, so that the first of a flood is not held up by the last.
 constexpr std::size_t kMostTogether = 512;
 constexpr milliseconds kTick{1000};
+/// A disk that lets a commit wait for longer is slow: see gather().
+constexpr milliseconds kSlowDisk{2};
 
 struct Waiting {
   SteadyTime deadline;
@@ -29,6 +33,12 @@ struct Parked {
   Incoming incoming;
   Waiting waiting;
 };
+
+std::chrono::nanoseconds thread_time() noexcept {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 /// One entry for each reason, so that a flood costs no memory.
 void add_up(std::vector<RefusalCount>& counts, const RefusalCount& more) {
@@ -51,7 +61,9 @@ struct Committer::Impl {
       : store(store_), clock(clock_), on_commit(std::move(on_commit_)) {}
 
   void run();
+  void gather(std::unique_lock<std::mutex>& guard);
   void store_batch();
+  std::vector<Put> put(const std::vector<Incoming>& batch);
   void store_side();
   void answer(std::vector<Waiting>& waiting, const std::vector<Put>* puts);
   void set_problem(const std::string& text);
@@ -65,12 +77,16 @@ struct Committer::Impl {
   std::condition_variable changed;
   std::deque<Parked> queue;  // guarded by mutex, like all below
   std::size_t queued_bytes = 0;
+  std::size_t wake_at = 1;          ///< so many in the queue wake the committer
   std::vector<Waiting> committing;  ///< of the batch that is being written
   std::vector<RefusalCount> refusals;
   std::optional<ProcessInfo> process;
   std::string problem;  ///< why the last write failed; empty: it did not
   bool stopping = false;
   bool ended = false;
+  std::chrono::nanoseconds disk{0};  ///< how long a commit waits for it, of late at least; the thread's own, as below
+  SteadyTime committed{};
+  std::size_t there = 0;  ///< callbacks, at the end of that commit: of its batch and behind it
   std::thread thread;
 };
 
@@ -100,6 +116,27 @@ void Committer::Impl::answer(std::vector<Waiting>& waiting, const std::vector<Pu
   }
 }
 
+/// While a slow disk syncs few, many gather, and the few that come again find it busy with them: half of all commits
+/// would be for few. So those who were there are waited for, half a sync at most.
+void Committer::Impl::gather(std::unique_lock<std::mutex>& guard) {
+  if (disk < kSlowDisk) return;
+  wake_at = there;
+  changed.wait_until(guard, committed + disk / 2, [&] { return stopping || queue.size() >= there; });
+  wake_at = 1;
+}
+
+std::vector<Put> Committer::Impl::put(const std::vector<Incoming>& batch) {
+  const SteadyTime begun = clock.steady();
+  const auto used = thread_time();
+  std::vector<Put> puts = store.put(batch);
+  committed = clock.steady();
+  // The least of late: other processes that use the processor delay one commit or the other, a slow disk all of them.
+  disk = std::min(committed - begun - (thread_time() - used), disk + disk / 8 + std::chrono::microseconds(100));
+  const std::lock_guard guard(mutex);
+  there = batch.size() + queue.size();
+  return puts;
+}
+
 void Committer::Impl::store_batch() {
   std::vector<Incoming> batch;
   {
@@ -115,7 +152,7 @@ void Committer::Impl::store_batch() {
   if (batch.empty()) return;
   std::size_t stored = 0;
   try {
-    const std::vector<Put> puts = store.put(batch);
+    const std::vector<Put> puts = put(batch);
     set_problem("");
     for (const Put& put : puts) stored += put.duplicate ? 0 : 1;
     answer(committing, &puts);
@@ -164,6 +201,7 @@ void Committer::Impl::run() {
     } else if (!awake()) {
       changed.wait(guard, [&] { return awake() || side_work(); });
     }
+    if (!queue.empty()) gather(guard);
     const bool last = stopping && queue.empty();
     const bool side = side_work() && (last || clock.steady() >= next_side);
     guard.unlock();
@@ -199,11 +237,11 @@ void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
     guard.unlock();
     return done(NotStored{"too many callbacks wait to be stored"});
   }
-  const bool first = impl_->queue.empty();
   impl_->queued_bytes += incoming.callback.body.size();
   impl_->queue.push_back({std::move(incoming), {deadline, std::move(done)}});
+  const bool enough = impl_->queue.size() == impl_->wake_at;
   guard.unlock();
-  if (first) impl_->changed.notify_one();
+  if (enough) impl_->changed.notify_one();
 }
 
 void Committer::count_refusal(const RefusalCount& count) {
