@@ -3,30 +3,37 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace alertspool {
 namespace {
 
 constexpr std::string_view kCut = " truncated=1";
 
-/// A name that could be taken for one of our own items, or for the end of a value, goes inside the quotes.
-std::string item(const std::string& name, const std::string& value) {
-  constexpr std::string_view kOwnNames[] = {"id", "test", "truncated", "field"};
-  constexpr auto kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
-  const bool plain =
-      !name.empty() && name.find_first_not_of(kLetters) == name.npos && std::ranges::count(kOwnNames, name) == 0;
-  const auto shown = name == "signature" ? "***" : value;
-  return plain ? logfmt(name, shown) : logfmt("field", name + "=" + shown);
+constexpr bool is_letter(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
-/// The fields that have a value, documented ones first.
-Fields in_order(const Alert& alert) {
-  Fields order;
-  for (const auto& field : first_of_each(alert.fields))
-    if (!field.second.empty() && field.second != "null") order.push_back(field);
-  std::ranges::stable_sort(order, {}, [](const Field& field) {
-    return std::ranges::find(documented_fields(), field.first) - documented_fields().begin();
-  });
+/// A name that could be taken for one of our own items, or for the end of a value, goes inside the quotes.
+std::string item(const std::string& name, std::string_view value) {
+  constexpr std::string_view kOwnNames[] = {"id", "test", "truncated", "field"};
+  const bool plain = !name.empty() && std::ranges::all_of(name, is_letter) && std::ranges::count(kOwnNames, name) == 0;
+  if (name == "signature") value = "***";
+  return plain ? logfmt(name, value) : logfmt("field", (name + "=").append(value));
+}
+
+/// The first of each name that has a value, documented ones first.
+std::vector<const Field*> in_order(const Fields& fields) {
+  const auto documented = documented_fields();
+  std::vector<const Field*> order;
+  order.reserve(fields.size());
+  for (const std::string_view name : documented)
+    if (const auto field = std::ranges::find(fields, name, &Field::first); field != fields.end())
+      order.push_back(&*field);
+  for (const Field& field : fields)
+    if (std::ranges::count(documented, field.first) == 0 && find(fields, field.first) == &field.second)
+      order.push_back(&field);
+  std::erase_if(order, [](const Field* field) { return field->second.empty() || field->second == "null"; });
   return order;
 }
 
@@ -35,8 +42,8 @@ Fields in_order(const Alert& alert) {
 std::string syslog_line(std::int64_t id, bool test, const Alert& alert) {
   std::string line = "id=" + std::to_string(id) + (test ? " test=1" : "");
   auto boundary = line.size();
-  for (const auto& [name, value] : in_order(alert)) {
-    line += " " + item(name, value);
+  for (const Field* field : in_order(alert.fields)) {
+    line += " " + item(field->first, field->second);
     if (line.size() > kMaxLine) return line.substr(0, boundary).append(kCut);
     if (line.size() + kCut.size() <= kMaxLine) boundary = line.size();
   }
