@@ -35,13 +35,19 @@ constexpr Statement kLock{R"(
 
 constexpr Statement kNow{"SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "", "", "i"};
 
-/// What makes a commit durable, and limits to what the server does for us.
+/// What makes a commit durable, and limits to what the server does for us. Who stores and delivers looks up few rows of
+/// large tables: while these are small the planner would read them whole, under a lock for which others wait. Where it
+/// must read one whole all the same it takes that for so dear that it would compile the statement first.
 constexpr Statement kGreet{R"(
   SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding'),
          p.pid, CAST(extract(epoch FROM p.backend_start) * 1000000 AS BIGINT),
-         set_config('statement_timeout', ?, false), set_config('idle_in_transaction_session_timeout', ?, false)
-    FROM pg_stat_activity p WHERE p.pid = pg_backend_pid())",
-                           "", "ss", "sssiiss"};
+         set_config('statement_timeout', v.patience, false),
+         set_config('idle_in_transaction_session_timeout', v.patience, false),
+         set_config('enable_seqscan', v.whole, false), set_config('enable_hashjoin', v.whole, false),
+         set_config('enable_mergejoin', v.whole, false), set_config('jit', v.whole, false)
+    FROM pg_stat_activity p, (SELECT CAST(? AS TEXT) AS patience, CAST(? AS TEXT) AS whole) v
+   WHERE p.pid = pg_backend_pid())",
+                           "", "ss", "sssiissssss"};
 
 /// A server does not notice that we are gone while it waits for a standby, and holds our locks.
 constexpr Statement kEndSession{R"(
@@ -112,7 +118,8 @@ public:
   Postgres(StoreSettings settings, StoreUse use, const Clock& clock)
       : Connection(std::move(settings), use, clock),
         name_("spool " + public_url(settings_.url)),
-        patience_(use == StoreUse::receive || use == StoreUse::deliver ? settings_.lock_timeout : 60s) {}
+        quick_(use == StoreUse::receive || use == StoreUse::deliver),
+        patience_(quick_ ? settings_.lock_timeout : 60s) {}
   ~Postgres() override { discard(); }
 
   void connect() override;
@@ -135,6 +142,7 @@ private:
   void discard() noexcept;
 
   const std::string name_;
+  const bool quick_;
   const milliseconds patience_;
   std::unique_ptr<Session> session_;
   Watchdog watchdog_;
@@ -156,8 +164,7 @@ bool Postgres::open() {
   try {
     session_ = std::make_unique<Session>("postgresql", server_url(settings_.url));
     watchdog_.guard(session_->socket(), std::chrono::steady_clock::now() + patience_);
-    const std::string limit = std::to_string(patience_.count());
-    const Row row = session_->run(kGreet, {limit, limit}).at(0);
+    const Row row = session_->run(kGreet, {std::to_string(patience_.count()), quick_ ? "off" : "on"}).at(0);
     if (std::exchange(left_behind_, false)) session_->run(kEndSession, identity_);
     identity_ = {row[3], row[4]};
     for (const auto& [value, setting] : {std::pair(text(row[0]), "synchronous_commit"), {text(row[1]), "fsync"}}) {

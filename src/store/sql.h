@@ -240,13 +240,14 @@ inline constexpr Statement kReadCallbacks{R"(
     FROM v JOIN alert a ON a.id = CAST(v.id AS BIGINT) WHERE v.id IS NOT NULL)",
                                           "i", "", "iisssssii"};
 
-/// Only what still belongs to the owner. `tries` is -1 for one that was given back untried.
+/// Only what still belongs to the owner; found by its key, which `||` makes PostgreSQL do. `tries` is -1 for one that
+/// was given back untried.
 inline constexpr Statement kMark{R"(
   WITH v (alert_id, action, state, due, tries) AS ({rows})
   UPDATE delivery SET state = v.state, due = CAST(v.due AS BIGINT), attempts = attempts + CAST(v.tries AS INTEGER),
                       owner = '', lease_until = NULL
     FROM v WHERE delivery.alert_id = CAST(v.alert_id AS BIGINT) AND delivery.action = v.action
-             AND delivery.state = 'running' AND delivery.owner = ?
+             AND delivery.state || delivery.owner = 'running' || ?
   RETURNING delivery.alert_id, delivery.action, delivery.lane)",
                                  "issii", "s", "iss"};
 
@@ -367,12 +368,13 @@ inline constexpr Statement kDropUndecodable{R"(
   DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)",
                                             "i", "", "i"};
 
+/// `+ 0`: PostgreSQL would look for the least in the whole table's order, not among the few that wait.
 inline constexpr Statement kCountAlerts{R"(
   SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM alert WHERE unmatched = 1),
          (SELECT count(*) FROM alert WHERE undecodable <> ''), (SELECT max(received) FROM alert),
          (SELECT min(received) FROM alert
-           WHERE id IN ((SELECT min(alert_id) FROM delivery WHERE state = 'pending' AND lane IS NULL),
-                        (SELECT min(alert_id) FROM delivery
+           WHERE id IN ((SELECT min(alert_id + 0) FROM delivery WHERE state = 'pending' AND lane IS NULL),
+                        (SELECT min(alert_id + 0) FROM delivery
                           WHERE state IN ('pending', 'running') AND lane IS NOT NULL))))",
                                         "", "", "iiiii"};
 inline constexpr Statement kCountDeliveries{
