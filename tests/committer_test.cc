@@ -129,10 +129,13 @@ TEST_F(CommitterOnSqlite, ExpiredOneIsAnsweredOnceAndStoredAllTheSame) {
   auto first = put(committer, "first", milliseconds(0));
   committer.expire(clock.steady());
   EXPECT_FALSE(stored(std::move(first)));
+  std::string reason;
+  EXPECT_FALSE(committer.healthy(&reason)) << "who waits for the lock says nothing";
   auto repeat = put(committer, "first");
   stranger.unlock_writer();
   const PutResult answer = repeat.get();
   ASSERT_TRUE(std::holds_alternative<Put>(answer));
+  EXPECT_TRUE(committer.healthy(&reason));
   EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
   EXPECT_EQ(alerts(), 1);
 }

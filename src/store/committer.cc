@@ -24,6 +24,7 @@ constexpr std::size_t kMostTogether = 512;
 constexpr milliseconds kTick{1000};
 /// A disk that lets a commit wait for longer is slow: see gather().
 constexpr milliseconds kSlowDisk{2};
+constexpr const char* kTooLate = "not stored in time";
 
 struct Waiting {
   SteadyTime deadline;
@@ -266,7 +267,8 @@ void Committer::expire(SteadyTime now) {
     for (Parked& parked : impl_->queue) look(parked.waiting);
     for (Waiting& waiting : impl_->committing) look(waiting);
   }
-  for (const Done& done : expired) done(NotStored{"not stored in time"});
+  if (!expired.empty()) impl_->set_problem(kTooLate);
+  for (const Done& done : expired) done(NotStored{kTooLate});
 }
 
 bool Committer::healthy(std::string* reason) const {

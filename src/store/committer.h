@@ -48,12 +48,12 @@ public:
   /// Announces the process with the next batch.
   void announce(ProcessInfo process);
 
-  /// Answers all whose deadline has passed with NotStored.
+  /// Answers all whose deadline has passed with NotStored. The spool is not healthy then: its thread may be stuck.
   void expire(SteadyTime now);
 
-  /// Whether the spool can be written as far as one knows without writing: the last batch was stored and the file
-  /// system has room. For load balancers' probes; `reason` when not. While it is not, the thread tries a write each
-  /// second, so that a healed spool is noticed without traffic.
+  /// Whether the spool can be written as far as one knows without writing: the last batch was stored in time and the
+  /// file system has room. For load balancers' probes; `reason` when not. While it is not, the thread tries a write
+  /// each second, so that a healed spool is noticed without traffic.
   bool healthy(std::string* reason) const;
 
   /// Stores what is queued, answers it, ends the thread; waits for that until `deadline`, then answers the rest
