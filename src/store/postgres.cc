@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 
 namespace alertspool {
@@ -185,6 +186,9 @@ bool Postgres::open() {
   } catch (const SqlError& error) {
     discard();
     throw StoreError("open " + name_ + ": " + without_url(error.what()));
+  } catch (const std::system_error& error) {
+    discard();
+    throw StoreError("open " + name_ + ": cannot start a thread: " + error.what());
   } catch (...) {
     discard();
     throw;
