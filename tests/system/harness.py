@@ -238,10 +238,14 @@ class Syslog:
 
 
 class Site:
-    """A configuration, a spool, a receiver (which starts its deliverer), and nginx in front when asked for."""
+    """A configuration, a spool, a receiver (which starts its deliverer), and nginx in front when asked for.
 
-    def __init__(self, test, settings="", actions="", nginx=False, handover=False):
-        self.test = test
+    `store`: where the spool is, else a file of its own. `enter`: words before each command, for a machine of its own.
+    `beside`: another site, whose receiver gets its share of what comes to nginx.
+    """
+
+    def __init__(self, test, settings="", actions="", nginx=False, handover=False, store=None, enter=(), beside=None):
+        self.test, self.enter, self.beside = test, enter, beside
         # Below /tmp and not $TMPDIR: a unix socket's path has at most 107 bytes.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="as-", dir="/tmp"))
         test.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
@@ -249,6 +253,7 @@ class Site:
         self.config = self.dir / "alertspool.conf"
         self.spool = self.dir / "spool" / "spool.db"
         self.spool.parent.mkdir()
+        self.store = store or f"sqlite:{self.spool}"
         (self.dir / "runs").mkdir()
         self.syslog = Syslog(self.dir / "log.sock")
         test.addCleanup(self.syslog.stop)
@@ -270,7 +275,7 @@ class Site:
         self.actions = self.actions if actions is None else actions
         allow = "" if "allow" in self.settings else "allow = 127.0.0.1\n"
         listen = "" if self.handover else f"listen = {self.socket}\n"
-        replace_text(self.config, f"store = sqlite:{self.spool}\n{allow}{listen}{self.settings}\n"
+        replace_text(self.config, f"store = {self.store}\n{allow}{listen}{self.settings}\n"
                                   f"{self.actions or self.log_action()}")
 
     def log_action(self, more=""):
@@ -300,7 +305,7 @@ class Site:
 
     def start(self, wait=True, under=(), **options):
         """Starts the receiver, under strace or the like; returns the site."""
-        arguments = [*under, PROGRAM, "serve", "--config", str(self.config)]
+        arguments = [*self.enter, *under, PROGRAM, "serve", "--config", str(self.config)]
         stdin = subprocess.DEVNULL
         if self.handover:
             stdin = self.listener = self.listener or self.listen()
@@ -333,10 +338,10 @@ class Site:
         except (ConnectionError, FileNotFoundError):
             return False
 
-    def start_deliverer(self, *arguments):
+    def start_deliverer(self, *arguments, under=()):
         with open(self.dir / "log", "ab") as log:
-            process = subprocess.Popen([PROGRAM, "deliver", "--config", str(self.config), *arguments], cwd="/",
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+            process = subprocess.Popen([*self.enter, *under, PROGRAM, "deliver", "--config", str(self.config), *arguments],
+                                       cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         self.test.addCleanup(self.stop_process, process)
         return process
 
@@ -372,9 +377,10 @@ class Site:
 
     # ---- nginx
 
-    def nginx_config(self):
+    def nginx_http(self):
         """The shipped files with the paths of this site, in a server of their own unless `nginx` names a shipped one."""
-        for name, old, new in (("upstream", "/run/alertspool/alertspool.sock", str(self.socket)),
+        sockets = ";\n    server unix:".join(str(site.socket) for site in (self, self.beside) if site)
+        for name, old, new in (("upstream", "/run/alertspool/alertspool.sock", sockets),
                                ("location", "/var/log/nginx/alertspool.log", str(self.dir / "access.log"))):
             text = (ROOT / "nginx-conf" / f"alertspool-{name}.conf").read_text()
             assert old in text, f"{name}: no {old}"
@@ -386,13 +392,16 @@ class Site:
                              (r"/etc/letsencrypt/live/alerts.example.com", str(self.dir)),
                              (r"192\.0\.2\.10", "127.0.0.1"), (r"snippets/alertspool-", f"{self.dir}/")):
                 server = re.sub(old, new, server)
+        return f"include {self.dir}/upstream.conf;\naccess_log off;\n{server}"
+
+    def nginx_config(self):
         temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};\n"
                             for kind in ("client_body", "fastcgi", "proxy", "scgi", "uwsgi"))
         config = self.dir / "nginx.conf"
         config.write_text(f"{'user root;' if os.geteuid() == 0 else ''}\n"
                           f"daemon off;\npid {self.dir}/nginx.pid;\nerror_log {self.dir}/nginx-error.log;\n"
                           "worker_processes 2;\nevents { worker_connections 2048; }\n"
-                          f"http {{\n{temporary}include {self.dir}/upstream.conf;\naccess_log off;\n{server}}}\n")
+                          f"http {{\n{temporary}{self.nginx_http()}}}\n")
         return config
 
     def start_nginx(self):
@@ -460,7 +469,7 @@ class Site:
     def accepted(self, body, **params):
         """Posts it, expects `accepted ID`, returns the id."""
         answer = self.post(body, **params)
-        self.test.assertEqual(answer.status, 200, answer)
+        self.test.assertEqual(answer.status, 200, f"{answer}\n{self.log()}")
         self.test.assertRegex(answer.text, r"^accepted \d+$")
         return answer.id
 
@@ -479,8 +488,9 @@ class Site:
 
     def verb(self, *arguments, expect=0, stdin=None, timeout=30):
         """Runs `alertspool ARGUMENTS --config ...`; its standard output."""
-        done = subprocess.run([PROGRAM, *map(str, arguments), "--config", str(self.config)], input=stdin, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment, timeout=timeout)
+        done = subprocess.run([*self.enter, PROGRAM, *map(str, arguments), "--config", str(self.config)], input=stdin,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment,
+                              timeout=timeout)
         if expect is not None:
             self.test.assertEqual(done.returncode, expect, f"{arguments}\n{done.stdout}{done.stderr}\n{self.log()}")
         self.error = done.stderr
