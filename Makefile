@@ -103,7 +103,7 @@ check:
 unit-tests: $(BUILD)/unit-tests
 	$(BUILD)/unit-tests --gtest_brief=1 2>$(BUILD)/unit-tests.log || { tail -n 40 $(BUILD)/unit-tests.log; exit 1; }
 
-system-tests: $(BUILD)/alertspool
+system-tests: $(BUILD)/alertspool $(BUILD)/clock.so
 	tests/system/run $(BUILD)/alertspool
 
 check-floors:
