@@ -161,12 +161,14 @@ crash power-cut io-faults:
 	tests/proof/$@ $(BUILD)/alertspool $(COUNT)
 
 # DURATION: seconds under load, without what it takes until all is delivered. The same SEED makes the same choices.
+# STORE=postgresql: two machines and a pair of servers.
 SEED ?= $(shell date +%s)
+STORE ?= sqlite
 .PHONY: torture
 torture:
 	@tools/deps build proof
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BUILD)/clock.so
-	tests/proof/torture $(BUILD)/alertspool $(DURATION) $(SEED)
+	tests/proof/torture $(BUILD)/alertspool $(DURATION) $(SEED) $(STORE)
 
 $(BUILD)/clock.so: tests/proof/clock.c
 	@mkdir -p $(@D)

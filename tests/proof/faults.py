@@ -1,12 +1,15 @@
 """The faults of `make torture`: each is a function that does the harm, calls hold() while it lasts, and heals.
 
-What a fault touches, no other one touches at the same time: `writer` is who may stand on the spool's lock.
+What a fault touches, no other one touches at the same time: `writer` is who may stand on the spool's lock, `server` is
+PostgreSQL. What belongs to a machine is there once for each.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 import random
+import re
 import resource
 import signal
 import socket
@@ -25,17 +28,30 @@ class Fault(typing.NamedTuple):
     touches: frozenset
     apply: typing.Callable
     needs: str | None
+    store: str | None
 
 
 FAULTS = []
 VICTIMS = ("receiver", "deliverer")
+OF_A_MACHINE = frozenset((*VICTIMS, "writer", "connections", "clock", "network"))
 
 
-def fault(*touches, name=None, needs=None):
+def fault(*touches, name=None, needs=None, store=None):
     def add(function):
-        FAULTS.append(Fault(name or function.__name__.replace("_", " "), frozenset(touches), function, needs))
+        FAULTS.append(Fault(name or function.__name__.replace("_", " "), frozenset(touches), function, needs, store))
         return function
     return add
+
+
+def faults_on(sites, store):
+    """Those of this store, applied to a site."""
+    for one in FAULTS:
+        if one.store in (None, store):
+            mine = one.touches & OF_A_MACHINE
+            for site in sites if mine else sites[:1]:
+                yield one._replace(name=site.own(one.name) if mine else one.name,
+                                   touches=frozenset(map(site.own, mine)) | one.touches - mine,
+                                   apply=functools.partial(one.apply, site))
 
 
 class Syslogd(Syslog):
@@ -62,19 +78,24 @@ class Syslogd(Syslog):
 
 
 class Victim(Site):
-    """A site with a second deliverer that stands by, and a command that does what its file `mode` says."""
+    """A site with a second deliverer that stands by, and a command that does what its file `mode` says. With a `first`
+    one it does what that does."""
 
-    def __init__(self, test, clock):
-        super().__init__(test, nginx=True)
-        self.syslog = Syslogd(self.syslog.path)
-        test.addCleanup(self.syslog.stop)
-        self.ran, self.mode, self.command = self.dir / "ran", self.dir / "mode", self.dir / "act"
+    def __init__(self, test, clock, first=None, **options):
+        super().__init__(test, **options)
+        if first:
+            self.syslog, self.problems = first.syslog, first.problems
+        else:
+            self.syslog, self.problems = Syslogd(self.syslog.path), []
+            test.addCleanup(self.syslog.stop)
+        shared = (first or self).dir
+        self.ran, self.mode, self.command = shared / "ran", shared / "mode", shared / "act"
         self.ran.touch()
         self.behave()
         self.command.write_text(COMMAND.format(ran=self.ran, mode=self.mode))
         self.command.chmod(0o755)
         self.configure()
-        self.problems = []
+        self.hurt = set()  # pids of those that lacked memory: an allocator that has failed may end them later too
         self.clock = self.dir / "clock"
         self.clock.write_bytes(bytes(8))
         if clock.exists():
@@ -89,9 +110,23 @@ class Victim(Site):
         replace_text(self.mode, mode + "\n")
 
     def open(self):
-        self.syslog.start()
         for victim in VICTIMS:
             self.start_one(victim)
+
+    @staticmethod
+    def own(name):
+        """What the name of a fault, or of what it touches, is on this one of several machines."""
+        return name
+
+    def rows(self, sql):
+        """Of the spool."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.spool}?mode=ro", uri=True)) as spool:
+            return spool.execute(sql).fetchall()
+
+    def damage(self):
+        with contextlib.closing(sqlite3.connect(self.spool)) as spool:
+            said = spool.execute("PRAGMA integrity_check").fetchone()[0]
+        return "" if said == "ok" else said
 
     # ---- the receiver, and the deliverer that stands by
 
@@ -100,6 +135,7 @@ class Victim(Site):
             self.start()
         else:
             self.standby = self.start_deliverer()
+            eventually(lambda: self.standby.poll() is not None or takes_signals(self.standby.pid), "no SIGHUP ends it")
 
     def process(self, victim):
         return self.receiver if victim == "receiver" else self.standby
@@ -143,8 +179,8 @@ class Victim(Site):
         return [int(pid) for pid in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def operate(self, *arguments):
-        done = subprocess.run([PROGRAM, *arguments, "--config", str(self.config)], capture_output=True, text=True,
-                              env=self.environment, timeout=60)
+        done = subprocess.run([*self.enter, PROGRAM, *arguments, "--config", str(self.config)], capture_output=True,
+                              text=True, env=self.environment, timeout=60)
         if done.returncode < 0:
             self.problems.append(f"{arguments} died of signal {-done.returncode}")
         return done.returncode
@@ -238,15 +274,16 @@ def without_memory(victim):
     """No more than it has at this moment. An allocator or library that ends the process is the supervisor's matter."""
     @fault(victim, name=f"{victim} without memory")
     def apply(site, hold):
+        site.hurt.update(site.pids(victim))
         with limited(site, resource.RLIMIT_AS, victim, 0):
             hold()
         if site.process(victim).poll() is not None:
             site.start_one(victim)
 
 
-def failing(victim, what, calls, error):
+def failing(victim, what, calls, error, store=None):
     """System calls end with that error meanwhile."""
-    @fault(victim, name=f"{victim} cannot {what}", needs="strace")
+    @fault(victim, name=f"{victim} cannot {what}", needs="strace", store=store)
     def apply(site, hold):
         pids = site.pids(victim)
         with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
@@ -264,12 +301,18 @@ def traced(pid):
         return True
 
 
+def takes_signals(pid):
+    """It has blocked SIGHUP, to read it from a descriptor."""
+    blocked = re.search(r"SigBlk:\t(\w+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
+    return int(blocked, 16) >> (signal.SIGHUP - 1) & 1
+
+
 for each in VICTIMS:
     killed(each)
     ended_and_started(each)
     without_memory(each)
-    failing(each, "sync", "fsync,fdatasync", "EIO")
-    failing(each, "write", "pwrite64", "ENOSPC")
+    failing(each, "sync", "fsync,fdatasync", "EIO", store="sqlite")
+    failing(each, "write", "pwrite64", "ENOSPC", store="sqlite")
 stopped_for_a_while("receiver")
 stopped_for_a_while("deliverer", "receiver")
 without_descriptors("receiver", 24)
@@ -333,7 +376,7 @@ def flooding_connections(site, hold):
 
 # ---- the spool
 
-@fault("writer")
+@fault("writer", store="sqlite")
 def lock_held(site, hold):
     with hold_writer_lock(site):
         hold()
@@ -349,19 +392,19 @@ def sqlite_shell(site, first, last):
         shell.stdin.write(last + "\n")
 
 
-@fault("shell", needs="sqlite3")
+@fault("shell", needs="sqlite3", store="sqlite")
 def read_by_an_sqlite3_shell(site, hold):
     with sqlite_shell(site, "BEGIN; SELECT count(*), max(body) FROM alert;", "COMMIT;"):
         hold()
 
 
-@fault("shell", "writer", needs="sqlite3")
+@fault("shell", "writer", needs="sqlite3", store="sqlite")
 def written_by_an_sqlite3_shell(site, hold):
     with sqlite_shell(site, "BEGIN IMMEDIATE; DELETE FROM refusal;", "ROLLBACK;"):
         hold()
 
 
-@fault("disk", needs="root")
+@fault("disk", needs="root", store="sqlite")
 def disk_full(site, hold):
     """To the last byte, or below the floor that the receiver keeps free for the deliverer's marks."""
     free = os.statvfs(site.spool.parent)
@@ -375,7 +418,7 @@ def disk_full(site, hold):
         filler.unlink()
 
 
-@fault("disk", "receiver", "deliverer", "writer", "shell", "operator", needs="root")
+@fault("disk", "receiver", "deliverer", "writer", "shell", "operator", needs="root", store="sqlite")
 def disk_read_only(site, hold):
     """A file system with files that are being written becomes so only after an error of its device: started anew on it."""
     site.end_both()
@@ -477,7 +520,7 @@ clock_off("a day ahead", 86400)
 clock_off("an hour back", -3600)
 
 
-@fault("operator")
+@fault("operator", store="sqlite")
 def operator_copies_the_spool(site, hold):
     copy = site.dir / "copy.db"
     if site.operate("backup", str(copy)) == 0:
