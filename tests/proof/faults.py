@@ -291,7 +291,8 @@ def failing(victim, what, calls, error, store=None):
             eventually(lambda: tracer.poll() is not None or all(map(traced, pids)), "strace is attached")
             if tracer.poll() is None:
                 hold()
-            tracer.terminate()
+            # Not TERM: to detach, strace would wait for a deliverer that, in vfork, waits for the child that strace holds.
+            tracer.kill()
 
 
 def traced(pid):
