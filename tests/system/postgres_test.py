@@ -295,6 +295,25 @@ class Servers(Shared):
             old.kill()
         cluster.join()
 
+    def test_an_old_primary_that_comes_back_acknowledges_nothing(self):
+        """The second fence of the manual: it has no standby any more."""
+        old = cluster.primary
+        cluster.servers.sort(key=lambda server: server is not old)
+        self.site().start().accepted(alert())
+        old.kill()
+        cluster.promote()
+        old.start()
+        two, body = self.site().start(), alert()
+        try:
+            self.expect_503(two, body)
+            waits = "SELECT wait_event FROM pg_stat_activity WHERE usename = 'alertspool'"
+            eventually(lambda: old.sql(waits) == "SyncRep", lambda: f"it waits in COMMIT\n{two.log()}")
+        finally:
+            old.kill()
+        cluster.join()
+        self.heals(two, body)
+        self.assertEqual(self.rows(), 2)
+
     def test_a_server_that_hangs_holds_neither_a_command_nor_an_end_up(self):
         """What only the server could tell is not waited for: the limits of commands and of ends hold."""
         one = self.site_with_command("exec sleep 60", "timeout = 1s\nretry-min = 1s").start()
