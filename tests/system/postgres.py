@@ -27,7 +27,8 @@ def why_no_machines():
         return "machines of their own need root"
     if not shutil.which("ip"):
         return "no ip (package iproute2)"
-    return subprocess.run(["unshare", "--net", "--uts", "true"], text=True, stderr=subprocess.PIPE).stderr
+    bridge = "unshare --net --uts ip link add switch type bridge"
+    return subprocess.run(bridge.split(), text=True, stderr=subprocess.PIPE).stderr
 
 
 class Machine:
