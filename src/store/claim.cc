@@ -223,6 +223,7 @@ std::vector<Expired> Store::expired(WallTime before, int limit) {
       expired.push_back({integer(row[0]), text(row[1]), integer(row[2]) != 0});
     }
   });
+  std::ranges::sort(expired, {}, &Expired::alert_id);
   return expired;
 }
 

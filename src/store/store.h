@@ -102,7 +102,8 @@ public:
   /// When the next delivery of one of these actions is due, or another's lease ends; nullopt when nothing waits.
   std::optional<WallTime> next_due(const std::vector<std::string>& actions, const Lease& lease);
 
-  /// At most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest 1,000.
+  /// At most `limit` alerts that ended and were received before `before`, and undecodable ones beyond the newest 1,000;
+  /// by id.
   /// The caller logs the failed ones, then purges all.
   std::vector<Expired> expired(WallTime before, int limit);
   /// Deletes them with their deliveries and attempts, and alarms not heard of since `before`. One that waits again
