@@ -92,7 +92,8 @@ class Server:
         hba = self.dir.with_suffix(".hba")
         hba.write_text(HBA)
         settings = {"hba_file": hba, "max_connections": 40, "recovery_init_sync_method": "syncfs",
-                    "wal_retrieve_retry_interval": "100ms", "listen_addresses": self.address if self.machine else ""}
+                    "wal_retrieve_retry_interval": "100ms", "listen_addresses": self.address if self.machine else "",
+                    "dynamic_shared_memory_type": "mmap"}  # a file below data/, so that one that is killed leaves none
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.dir.with_suffix(".log"), "ab") as log:
             self.process = subprocess.Popen([*self.enter, ROOT / "tests" / "postgres", self.dir, *options], stderr=log,
