@@ -46,7 +46,7 @@ std::size_t plain_front(std::string_view text) noexcept {
   constexpr std::size_t kBlock = 16;
   std::size_t at = 0;
   for (char special = 0; text.size() - at >= kBlock; at += kBlock) {
-    for (std::size_t i = 0; i < kBlock; ++i) special |= is_special(text[at + i]);
+    for (std::size_t i = 0; i < kBlock; ++i) special = static_cast<char>(special | is_special(text[at + i]));
     if (special != 0) break;
   }
   while (at < text.size() && !is_special(text[at])) ++at;
