@@ -28,10 +28,10 @@ std::string_view percent_decode(std::string_view text, std::string& out) {
   return {out.data(), end};
 }
 
-/// Takes the text before the first `separator` off the front, the separator too.
-std::string_view take_until(std::string_view& text, char separator) noexcept {
-  const auto part = text.substr(0, text.find(separator));
-  text.remove_prefix(std::min(text.size(), part.size() + 1));
+/// Takes what is before `end`, or all of it, off the front of the text, and the separator that stands there.
+std::string_view take_until(std::string_view& text, std::size_t end, std::size_t separator_size = 1) noexcept {
+  const auto part = text.substr(0, end);
+  text.remove_prefix(std::min(text.size(), part.size() + separator_size));
   return part;
 }
 
@@ -60,11 +60,11 @@ DecodeResult decode_form(std::string_view body, std::size_t max_fields) {
     return valid;
   };
   while (!body.empty()) {
-    std::string_view value = take_until(body, '&');
+    std::string_view value = take_until(body, body.find('&'));
     if (value.empty()) continue;
     if (result.pairs.size() == max_fields)
       return Undecodable{413, "more than " + std::to_string(max_fields) + " fields"};
-    std::string name = text(take_until(value, '='));
+    std::string name = text(take_until(value, value.find('=')));
     result.pairs.emplace_back(std::move(name), text(value));
   }
   return result;
@@ -80,8 +80,7 @@ Fields decode_dimensions(std::string_view text) {
   }
   Fields dimensions;
   for (text = text.substr(1, text.size() - 2); !text.empty();) {
-    const auto piece = text.substr(0, text.find(", "));
-    text.remove_prefix(std::min(text.size(), piece.size() + 2));
+    const auto piece = take_until(text, text.find(", "), 2);
     const auto equals = piece.find('=');
     if (equals != piece.npos && equals > 0) {
       dimensions.emplace_back(piece.substr(0, equals), piece.substr(equals + 1));

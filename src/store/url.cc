@@ -1,7 +1,8 @@
 #include "store/url.h"
 
+#include "base/text.h"
+
 #include <algorithm>
-#include <cctype>
 
 namespace alertspool {
 
@@ -18,10 +19,6 @@ constexpr const char* kParameters =
     "application_name=alertspool&client_encoding=UTF8&target_session_attrs=read-write&connect_timeout=2"
     "&tcp_user_timeout=3000&keepalives_idle=1&keepalives_interval=1&keepalives_count=3";
 
-bool hex(const string& text, std::size_t at) {
-  return at < text.size() && std::isxdigit(static_cast<unsigned char>(text[at])) != 0;
-}
-
 string fault_of_server_url(const string& url) {
   // What libpq took for a part of something else it would repeat in its messages, be it a part of the password.
   const std::size_t begin = url.find("://") + 3, end = std::min(url.size(), url.find_first_of("/?", begin));
@@ -31,7 +28,7 @@ string fault_of_server_url(const string& url) {
   if (std::ranges::any_of(url, [](unsigned char c) { return c <= ' ' || c == '"' || c == '\'' || c == 0x7f; }))
     return "write blanks and quotes as %20, %22 and %27";
   for (std::size_t i = url.find('%'); i != url.npos; i = url.find('%', i + 1))
-    if (!hex(url, i + 1) || !hex(url, i + 2) || url.compare(i, 3, "%00") == 0) return "write %25 for '%', and no %00";
+    if (hex_byte(string_view(url).substr(i + 1, 2)).value_or('\0') == '\0') return "write %25 for '%', and no %00";
   return "";
 }
 
