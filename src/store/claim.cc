@@ -156,7 +156,7 @@ private:
 }  // namespace
 
 std::vector<Claimed> Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
-  return Claim(impl_->connection, action, limit, lease, farthest).take();
+  return Claim(*impl_->connection, action, limit, lease, farthest).take();
 }
 
 std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
@@ -164,8 +164,8 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   if (marks.empty()) return recorded;
   std::vector<Value> rows;
   rows.reserve(marks.size() * 5);
-  impl_->connection.write("mark deliveries", kDeliveries, [&](Session& session) {
-    const std::int64_t skew = impl_->connection.now(session) - impl_->connection.wall();
+  impl_->connection->write("mark deliveries", kDeliveries, [&](Session& session) {
+    const std::int64_t now = impl_->connection->now(session), skew = now - impl_->connection->wall();
     for (const Mark& mark : marks) {
       const Parts parts = parts_of(mark.kind);
       append(rows, mark.alert_id, mark.action, parts.state,
@@ -184,41 +184,42 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
              mark.duration.count(), to_valid_utf8(mark.outcome), escape_bytes(mark.output));
     }
     session.run_rows(sql::kPutAttempts, std::move(attempts));
-    impl_->settle(session, lanes);
+    impl_->settle(session, lanes, now);
     recorded = ours.size();
   });
   return recorded;
 }
 
-void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes) {
+void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes,
+                         std::int64_t now) {
   std::vector<Value> rows;
   for (const auto& [action, alarm] : lanes) append(rows, action, alarm);
-  session.run_rows(sql::kSettleLanes, std::move(rows), {connection.now(session)});
+  session.run_rows(sql::kSettleLanes, std::move(rows), {now});
 }
 
 void Store::renew(const Lease& lease) {
-  impl_->connection.write("renew lease", kDeliveries, [&](Session& session) {
-    session.run(sql::kRenew, {impl_->connection.now(session) + lease.length.count(), lease.owner});
+  impl_->connection->write("renew lease", kDeliveries, [&](Session& session) {
+    session.run(sql::kRenew, {impl_->connection->now(session) + lease.length.count(), lease.owner});
   });
 }
 
 std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions, const Lease& lease) {
   std::optional<std::int64_t> next;
-  impl_->connection.read("look what is due", [&](Session& session) {
+  impl_->connection->read("look what is due", [&](Session& session) {
     for (const std::string& action : actions) {
       const Earliest of = earliest(session, action, lease.owner);
       for (const auto& time : {of.lanes, of.fresh}) {
         if (time) next = std::min(next.value_or(*time), *time);
       }
     }
-    if (next) *next -= impl_->connection.now(session) - impl_->connection.wall();
+    if (next) *next -= impl_->connection->now(session) - impl_->connection->wall();
   });
   return next ? std::optional(wall(*next)) : std::nullopt;
 }
 
 std::vector<Expired> Store::expired(WallTime before, int limit) {
   std::vector<Expired> expired;
-  impl_->connection.read("look for what expired", [&](Session& session) {
+  impl_->connection->read("look for what expired", [&](Session& session) {
     for (const Row& row : session.run(sql::kExpired, {ms(before), std::int64_t{limit}})) {
       expired.push_back({integer(row[0]), text(row[1]), integer(row[2]) != 0});
     }
@@ -230,7 +231,7 @@ std::vector<Expired> Store::expired(WallTime before, int limit) {
 void Store::purge(std::span<const Expired> alerts, WallTime before) {
   std::vector<Value> listed;
   for (const Expired& alert : alerts) listed.emplace_back(alert.alert_id);
-  impl_->connection.write("purge", kDeliveries, [&](Session& session) {
+  impl_->connection->write("purge", kDeliveries, [&](Session& session) {
     std::vector<Value> ended;
     for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
     session.run_rows(sql::kDeleteAttempts, ended);

@@ -129,24 +129,24 @@ void write_alarms(Session& session, const Alarms& alarms) {
 }  // namespace
 
 void Store::Impl::check_waiting(std::size_t more) {
-  const SteadyTime now = connection.steady();
+  const SteadyTime now = connection->steady();
   if (now >= next_room_check) {
-    connection.check_room();
+    connection->check_room();
     next_room_check = now + milliseconds(500);
   }
   room_left -= static_cast<std::int64_t>(more);
   if (room_left >= 0) return;
   if (now >= next_count) {
     std::int64_t waiting = 0;
-    connection.read("count waiting",
-                    [&](Session& session) { waiting = integer(session.run(sql::kCountWaiting)[0][0]); });
-    const std::int64_t free = connection.settings().max_waiting - waiting;
+    connection->read("count waiting",
+                     [&](Session& session) { waiting = integer(session.run(sql::kCountWaiting)[0][0]); });
+    const std::int64_t free = connection->settings().max_waiting - waiting;
     room_left = free / 2 - static_cast<std::int64_t>(more);  // half: other processes store too
     if (free > 0) return;
     next_count = now + milliseconds(1000);
   }
   if (room_left < 0) {
-    throw StoreFull("the spool has reached max-waiting = " + std::to_string(connection.settings().max_waiting) +
+    throw StoreFull("the spool has reached max-waiting = " + std::to_string(connection->settings().max_waiting) +
                     " deliveries that wait; see `alertspool list --state pending`");
   }
 }
@@ -161,7 +161,7 @@ std::vector<Put> Store::put(std::span<const Incoming> batch) {
   std::set<Value> alarms_of_batch;
   for (const Incoming& incoming : batch) alarms_of_batch.emplace("alarm " + incoming.alarm);
   const std::vector<Value> names(alarms_of_batch.begin(), alarms_of_batch.end());
-  impl_->connection.write("store alerts", names, [&](Session& session) {
+  impl_->connection->write("store alerts", names, [&](Session& session) {
     puts = put_alerts(session, batch);
     Alarms alarms = read_alarms(session, batch, puts);
     put_deliveries(session, batch, puts, alarms);

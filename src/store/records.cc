@@ -104,7 +104,7 @@ std::vector<Record> Store::list(const Filter& filter) {
   bool more = true;
   while (more && found.size() < wanted) {
     std::vector<Record> records;
-    impl_->connection.read("list alerts", [&](Session& session) {
+    impl_->connection->read("list alerts", [&](Session& session) {
       for (const Row& row : session.run(statement, {before, filter.since ? ms(*filter.since) : INT64_MIN,
                                                     filter.until ? ms(*filter.until) : ever, std::int64_t{page}})) {
         records.push_back(record_of(row));
@@ -124,7 +124,7 @@ std::optional<Record> Store::show(std::int64_t id) {
   std::vector<Record> records;
   const std::string sql = std::string(sql::kListColumns) + " AND id = ?";
   const Statement statement{sql.c_str(), "", "iiii", sql::kListTypes};
-  impl_->connection.read("show alert", [&](Session& session) {
+  impl_->connection->read("show alert", [&](Session& session) {
     for (const Row& row : session.run(statement, {INT64_MAX, INT64_MIN, INT64_MAX, id}))
       records.push_back(record_of(row));
     read_deliveries(session, records);
@@ -135,21 +135,21 @@ std::optional<Record> Store::show(std::int64_t id) {
 
 std::size_t Store::retry(std::span<const std::int64_t> alert_ids, const std::string& action) {
   std::size_t count = 0;
-  impl_->connection.write("retry", kDeliveries, [&](Session& session) {
-    count = session.run_rows(sql::kRetry, ids(alert_ids), {impl_->connection.now(session), action, action}).size();
+  impl_->connection->write("retry", kDeliveries, [&](Session& session) {
+    count = session.run_rows(sql::kRetry, ids(alert_ids), {impl_->connection->now(session), action, action}).size();
   });
   return count;
 }
 
 std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::string& action) {
   std::size_t count = 0;
-  impl_->connection.write("drop", kDeliveries, [&](Session& session) {
+  impl_->connection->write("drop", kDeliveries, [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
     for (const Row& row : session.run_rows(sql::kDrop, ids(alert_ids), {action, action})) {
       lanes.emplace(text(row[0]), text(row[1]));
       ++count;
     }
-    impl_->settle(session, lanes);
+    impl_->settle(session, lanes, impl_->connection->now(session));
     count += session.run_rows(sql::kDropUndecodable, ids(alert_ids)).size();
   });
   return count;
@@ -157,8 +157,8 @@ std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::stri
 
 Status Store::status() {
   Status status;
-  impl_->connection.read("read status", [&](Session& session) {
-    status.now = wall(impl_->connection.now(session));
+  impl_->connection->read("read status", [&](Session& session) {
+    status.now = wall(impl_->connection->now(session));
     const Row counts = session.run(sql::kCountAlerts)[0];
     status.alerts = integer(counts[0]);
     status.unmatched = integer(counts[1]);

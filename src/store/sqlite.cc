@@ -77,6 +77,7 @@ private:
 
   Session& session();
   FileLock& lock();
+  void transact(const char* doing, const Statement& begin, const Work& work);
   void open();
   void refuse_damaged() const;
   void make();
@@ -269,15 +270,14 @@ void Sqlite::check_room() const {
   }
 }
 
-void Sqlite::write(const char* doing, const std::vector<Value>& /*names*/, const Work& work) {
-  const Hold hold(*this, doing, settings_.lock_timeout);
+void Sqlite::transact(const char* doing, const Statement& begin, const Work& work) {
   try {
     Session& connected = session();
-    connected.run(kBeginWrite);
+    connected.run(begin);
     work(connected);
     connected.run(kCommit);
   } catch (const SqlError& error) {
-    sync_failed_ = true;
+    sync_failed_ |= held_;  // then it was a write
     discard();
     throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
   } catch (...) {
@@ -286,16 +286,13 @@ void Sqlite::write(const char* doing, const std::vector<Value>& /*names*/, const
   }
 }
 
+void Sqlite::write(const char* doing, const std::vector<Value>& /*names*/, const Work& work) {
+  const Hold hold(*this, doing, settings_.lock_timeout);
+  transact(doing, kBeginWrite, work);
+}
+
 void Sqlite::read(const char* doing, const Work& work) {
-  try {
-    Session& connected = session();
-    connected.run(kBeginRead);
-    work(connected);
-    connected.run(kCommit);
-  } catch (const SqlError& error) {
-    discard();
-    throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
-  }
+  transact(doing, kBeginRead, work);
 }
 
 void Sqlite::backup(const std::string& path) {

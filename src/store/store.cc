@@ -21,25 +21,25 @@ Store::Store(StoreSettings settings, StoreUse use, const Clock& clock)
 Store::~Store() = default;
 
 void Store::connect() {
-  impl_->connection.connect();
+  impl_->connection->connect();
 }
 bool Store::init() {
-  return impl_->connection.init();
+  return impl_->connection->init();
 }
 void Store::check_room() const {
-  impl_->connection.check_room();
+  impl_->connection->check_room();
 }
 void Store::probe() {
-  impl_->connection.write("probe", {}, [](Session& session) { session.run(sql::kProbe); });
+  impl_->connection->write("probe", {}, [](Session& session) { session.run(sql::kProbe); });
 }
 void Store::leave_open() noexcept {
-  impl_->connection.leave_open();
+  impl_->connection->leave_open();
 }
 bool Store::become_deliverer() {
-  return impl_->connection.become_deliverer();
+  return impl_->connection->become_deliverer();
 }
 void Store::take_over() {
-  impl_->connection.take_over();
+  impl_->connection->take_over();
 }
 
 void Store::count_refusals(std::span<const RefusalCount> counts) {
@@ -49,13 +49,13 @@ void Store::count_refusals(std::span<const RefusalCount> counts) {
     append(rows, count.reason, std::int64_t{count.allowed_address}, count.count, ms(count.last),
            to_valid_utf8(count.address));
   }
-  impl_->connection.write("count refusals", {"refusals"},
-                          [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
+  impl_->connection->write("count refusals", {"refusals"},
+                           [&](Session& session) { session.run_rows(sql::kCountRefusals, rows); });
 }
 
 void Store::announce(const ProcessInfo& process) {
-  impl_->connection.write("announce process", {"processes"}, [&](Session& session) {
-    const std::int64_t now = impl_->connection.now(session);
+  impl_->connection->write("announce process", {"processes"}, [&](Session& session) {
+    const std::int64_t now = impl_->connection->now(session);
     session.run(sql::kAnnounce, {process.role, process.host, std::int64_t{process.pid}, ms(process.started), now,
                                  process.actions, process.note});
     session.run(sql::kForgetProcesses, {now - milliseconds(std::chrono::hours(24)).count()});
@@ -64,7 +64,7 @@ void Store::announce(const ProcessInfo& process) {
 
 void Store::leave(const ProcessInfo& process) noexcept {
   try {
-    impl_->connection.write("announce end", {}, [&](Session& session) {
+    impl_->connection->write("announce end", {}, [&](Session& session) {
       session.run(sql::kLeave, {process.role, process.host, std::int64_t{process.pid}});
     });
   } catch (const std::exception&) {
@@ -73,7 +73,7 @@ void Store::leave(const ProcessInfo& process) noexcept {
 }
 
 void Store::backup(const std::string& path) {
-  impl_->connection.backup(path);
+  impl_->connection->backup(path);
 }
 
 }  // namespace alertspool

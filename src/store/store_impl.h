@@ -15,15 +15,14 @@ namespace alertspool {
 
 struct Store::Impl {
   Impl(StoreSettings settings, StoreUse use, const Clock& clock)
-      : owned(Connection::make(std::move(settings), use, clock)), connection(*owned) {}
+      : connection(Connection::make(std::move(settings), use, clock)) {}
 
   /// Throws StoreFull. Counts what waits only as often as the limit could have been reached since.
   void check_waiting(std::size_t more);
   /// The first of each of these lanes becomes due.
-  void settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes);
+  void settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes, std::int64_t now);
 
-  std::unique_ptr<Connection> owned;
-  Connection& connection;
+  const std::unique_ptr<Connection> connection;
   std::int64_t room_left = 0;  ///< deliveries that surely fit before the next count
   SteadyTime next_count{};
   SteadyTime next_room_check{};
