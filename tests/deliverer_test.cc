@@ -483,7 +483,7 @@ TEST_P(DelivererReloadTest, ABadFileChangesNothingButWhatStatusSays) {
 }
 
 TEST_P(DelivererTest, StatusKnowsItWhileItRunsAndNotAfterwards) {
-  std::vector<ProcessInfo> seen;
+  std::vector<HeardProcess> seen;
   script.on_turn = [&] { seen = receiver.status().processes; };
   settings.actions = {action("log"), action("page")};
   settings.actions[0].digest = "1";

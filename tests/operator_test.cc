@@ -531,7 +531,7 @@ TEST_F(Operator, DrillPrintsEachAttemptUntilAllDelivered) {
 TEST(Life, IsToldByTheClockOrThePid) {
   const WallTime now{milliseconds(1'700'000'000'000)};
   const auto life = [&](const std::string& host, int pid, milliseconds silent) {
-    return life_of({"deliverer", host, pid, now, "", ""}, now - silent, "here", now);
+    return life_of({{"deliverer", host, pid, now, "", ""}, now - silent}, "here", now);
   };
   const milliseconds just_now{1000}, long_ago{3'600'000};
   constexpr int kNoProcess = 1 << 30;  // above every pid_max

@@ -508,7 +508,7 @@ TEST_P(StoreTest, StatusCountsWhatIsThere) {
   EXPECT_TRUE(status.refusals[0].allowed_address);
   ASSERT_EQ(status.processes.size(), 1U);
   EXPECT_EQ(status.processes[0].note, "configuration stale");
-  EXPECT_EQ(status.heard[0], clock.wall());
+  EXPECT_EQ(status.processes[0].heard, clock.wall());
   deliverer.leave(process);
   EXPECT_TRUE(receiver.status().processes.empty());
 }

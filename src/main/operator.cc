@@ -150,18 +150,16 @@ milliseconds duration_of(const Arguments& arguments, const char* option, const c
   throw UsageError("--" + std::string(option) + " " + text + ": no duration; write 30s, 5m or 7d");
 }
 
-Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept {
-  if (now - heard <= std::chrono::seconds(30)) return Life::alive;
+Life life_of(const HeardProcess& process, const std::string& this_host, WallTime now) noexcept {
+  if (now - process.heard <= std::chrono::seconds(30)) return Life::alive;
   if (process.host != this_host || process.pid <= 0) return Life::unknown;
   return kill(process.pid, 0) == 0 || errno == EPERM ? Life::alive : Life::dead;
 }
 
 bool deliverer_alive(const Status& status) {
-  for (std::size_t i = 0; i < status.processes.size(); ++i)
-    if (status.processes[i].role == "deliverer" &&
-        life_of(status.processes[i], status.heard[i], host_name(), status.now) == Life::alive)
-      return true;
-  return false;
+  return std::ranges::any_of(status.processes, [&](const HeardProcess& process) {
+    return process.role == "deliverer" && life_of(process, host_name(), status.now) == Life::alive;
+  });
 }
 
 std::string age_text(milliseconds age) {

@@ -50,7 +50,7 @@ enum class Life { alive, unknown, dead };
 
 /// Alive: heard within 30 s, or running on this host. Dead: on this host and not running. On another host a process
 /// that was not heard is unknown.
-Life life_of(const ProcessInfo& process, WallTime heard, const std::string& this_host, WallTime now) noexcept;
+Life life_of(const HeardProcess& process, const std::string& this_host, WallTime now) noexcept;
 
 /// The value of an option that is a duration. Throws UsageError.
 milliseconds duration_of(const Arguments& arguments, const char* option, const char* fallback);

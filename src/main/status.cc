@@ -33,9 +33,9 @@ struct Report {
 };
 
 /// Counts and judges what waits and what failed.
-void judge_deliveries(Report& report, const Status& status, const Config& config, const Limits& limits, WallTime now) {
+void judge_deliveries(Report& report, const Status& status, const Config& config, const Limits& limits) {
   std::int64_t waiting = 0, failed = 0;
-  const milliseconds age = status.oldest_waiting ? now - *status.oldest_waiting : milliseconds(0);
+  const milliseconds age = status.oldest_waiting ? status.now - *status.oldest_waiting : milliseconds(0);
   if (age > limits.warn_age)
     report.raise(age > limits.crit_age ? kCritical : kWarning, "the oldest waits for " + age_text(age));
   for (const StateCount& count : status.deliveries) {
@@ -51,35 +51,35 @@ void judge_deliveries(Report& report, const Status& status, const Config& config
     }
   }
   if (waiting > 0 && !deliverer_alive(status)) report.raise(kWarning, "no deliverer is alive");
-  report.summary =
-      std::to_string(waiting) + " waiting, " + std::to_string(failed) + " failed, " +
-      (status.last_callback ? "last callback " + age_text(now - *status.last_callback) + " ago" : "no callback yet");
+  report.summary = std::to_string(waiting) + " waiting, " + std::to_string(failed) + " failed, " +
+                   (status.last_callback ? "last callback " + age_text(status.now - *status.last_callback) + " ago"
+                                         : "no callback yet");
 }
 
 /// A spool that never got a callback, or whose last one is purged, is silent since its receiver started.
-void judge_sender(Report& report, const Status& status, const Limits& limits, WallTime now) {
+void judge_sender(Report& report, const Status& status, const Limits& limits) {
   std::optional<WallTime> since = status.last_callback;
   if (!since)
     for (const ProcessInfo& process : status.processes)
       if (process.role == "receiver") since = std::min(process.started, since.value_or(process.started));
-  if (since && now - *since > limits.max_silence) report.raise(kWarning, "no callback for " + age_text(now - *since));
+  if (since && status.now - *since > limits.max_silence)
+    report.raise(kWarning, "no callback for " + age_text(status.now - *since));
   for (const RefusalCount& refusal : status.refusals)
-    if (refusal.allowed_address && now - refusal.last <= std::chrono::days(1))
+    if (refusal.allowed_address && status.now - refusal.last <= std::chrono::days(1))
       report.raise(kWarning, "refused from allowed address " + refusal.address + " (" + refusal.reason + ") " +
-                                 age_text(now - refusal.last) + " ago");
+                                 age_text(status.now - refusal.last) + " ago");
 }
 
 /// Each machine has a configuration of its own. Where two differ it is chance what an alert comes to; so it is when
 /// only some receivers have an action. A deliverer may have fewer.
-void judge_agreement(Report& report, const Status& status, WallTime now) {
+void judge_agreement(Report& report, const Status& status) {
   std::vector<const ProcessInfo*> alive;
   std::map<std::string, std::map<std::string, std::string>> users;  // by action and its digest: one of them
   const auto note = [&](const std::string& action, const std::string& digest, const ProcessInfo& user) {
     users[action][digest] = user.role + " on " + user.host;
   };
-  for (std::size_t i = 0; i < status.processes.size(); ++i) {
-    const ProcessInfo& process = status.processes[i];
-    if (life_of(process, status.heard[i], host_name(), now) != Life::alive) continue;
+  for (const HeardProcess& process : status.processes) {
+    if (life_of(process, host_name(), status.now) != Life::alive) continue;
     alive.push_back(&process);
     for (const std::string& action : split(process.actions, ' '))
       note(action.substr(0, action.find(':')), action.substr(action.find(':') + 1), process);
@@ -94,16 +94,14 @@ void judge_agreement(Report& report, const Status& status, WallTime now) {
   }
 }
 
-Report judge(const Status& status, const Config& config, const Limits& limits, WallTime now) {
+Report judge(const Status& status, const Config& config, const Limits& limits) {
   Report report;
-  judge_deliveries(report, status, config, limits, now);
-  judge_sender(report, status, limits, now);
-  judge_agreement(report, status, now);
-  for (std::size_t i = 0; i < status.processes.size(); ++i) {
-    const ProcessInfo& process = status.processes[i];
-    if (!process.note.empty() && life_of(process, status.heard[i], host_name(), now) != Life::dead)
+  judge_deliveries(report, status, config, limits);
+  judge_sender(report, status, limits);
+  judge_agreement(report, status);
+  for (const HeardProcess& process : status.processes)
+    if (!process.note.empty() && life_of(process, host_name(), status.now) != Life::dead)
       report.raise(kWarning, process.role + " " + std::to_string(process.pid) + ": " + process.note);
-  }
   return report;
 }
 
@@ -120,7 +118,7 @@ void print_rows(std::vector<Cell> cells, const std::vector<Value>& values, const
   }
 }
 
-void print(const Report& report, const Status& status, WallTime now) {
+void print(const Report& report, const Status& status) {
   std::cout << kLevels.at(report.level) << " - " << report.summary;
   for (const std::string& problem : report.problems) std::cout << "; " << escape_controls(problem);
   Fields rows{{"alerts", std::to_string(status.alerts)},
@@ -138,14 +136,13 @@ void print(const Report& report, const Status& status, WallTime now) {
                             (refusal.allowed_address ? "allowed " : "") + refusal.address};
              });
   print_rows({{"PROCESS", 9}, {"LIFE", 9}, {"PID", 8, true}, {"STARTED", 25}, {"HEARD", 6}, {"HOST", 18}},
-             status.processes, [&](const ProcessInfo& process) {
-               const auto i = static_cast<std::size_t>(&process - status.processes.data());
-               const Life life = life_of(process, status.heard[i], host_name(), now);
+             status.processes, [&](const HeardProcess& process) {
+               const Life life = life_of(process, host_name(), status.now);
                return Texts{process.role,
                             kLives.at(static_cast<std::size_t>(life)),
                             std::to_string(process.pid),
                             to_local(process.started),
-                            age_text(now - status.heard[i]),
+                            age_text(status.now - process.heard),
                             process.host};
              });
 }
@@ -154,7 +151,7 @@ std::string time_or_null(const std::optional<WallTime>& time) {
   return time ? json_string(to_rfc3339(*time)) : "null";
 }
 
-void print_json(const Report& report, const Status& status, WallTime now) {
+void print_json(const Report& report, const Status& status) {
   std::vector<std::string> problems, deliveries, refusals, processes;
   for (const std::string& problem : report.problems) problems.push_back(json_string(problem));
   for (const StateCount& count : status.deliveries)
@@ -167,14 +164,13 @@ void print_json(const Report& report, const Status& status, WallTime now) {
                                     {"last", time_or_null(refusal.last)},
                                     {"address", json_string(refusal.address)},
                                     {"allowed_address", refusal.allowed_address ? "true" : "false"}}));
-  for (std::size_t i = 0; i < status.processes.size(); ++i) {
-    const ProcessInfo& process = status.processes[i];
-    const bool alive = life_of(process, status.heard[i], host_name(), now) == Life::alive;
+  for (const HeardProcess& process : status.processes) {
+    const bool alive = life_of(process, host_name(), status.now) == Life::alive;
     processes.push_back(json_object({{"role", json_string(process.role)},
                                      {"host", json_string(process.host)},
                                      {"pid", std::to_string(process.pid)},
                                      {"started", time_or_null(process.started)},
-                                     {"heard", time_or_null(status.heard[i])},
+                                     {"heard", time_or_null(process.heard)},
                                      {"alive", alive ? "true" : "false"},
                                      {"actions", json_string(process.actions)},
                                      {"note", json_string(process.note)}}));
@@ -210,9 +206,8 @@ int run(const Arguments& arguments) {
   try {
     OpenSpool spool(arguments, StoreUse::read);
     const Status status = spool.store.status();
-    const WallTime now = status.now;
-    const Report report = judge(status, spool.config, limits, now);
-    json ? print_json(report, status, now) : print(report, status, now);
+    const Report report = judge(status, spool.config, limits);
+    json ? print_json(report, status) : print(report, status);
     return report.level;
   } catch (const ConfigError& error) {
     return say_unreadable(kUnknown, error.what(), json);

@@ -173,9 +173,9 @@ Status Store::status() {
           {text(row[0]), integer(row[2]), wall(integer(row[3])), text(row[4]), integer(row[1]) != 0});
     }
     for (const Row& row : session.run(sql::kReadProcesses)) {
-      status.processes.push_back({text(row[0]), text(row[1]), static_cast<int>(integer(row[2])), wall(integer(row[3])),
-                                  text(row[5]), text(row[6])});
-      status.heard.push_back(wall(integer(row[4])));
+      status.processes.push_back({{text(row[0]), text(row[1]), static_cast<int>(integer(row[2])), wall(integer(row[3])),
+                                   text(row[5]), text(row[6])},
+                                  wall(integer(row[4]))});
     }
   });
   return status;

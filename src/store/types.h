@@ -96,6 +96,11 @@ struct ProcessInfo {
   std::string note;     ///< what is wrong with it, for `status`: `configuration stale: ...`
 };
 
+/// One that has announced itself.
+struct HeardProcess : ProcessInfo {
+  WallTime heard{};  ///< when it last did
+};
+
 struct AttemptRecord {
   int number = 0;
   std::string host;
@@ -156,8 +161,7 @@ struct Status {
   std::optional<WallTime> oldest_waiting;  ///< received, of what is pending or running
   std::optional<WallTime> last_callback;
   std::vector<RefusalCount> refusals;
-  std::vector<ProcessInfo> processes;
-  std::vector<WallTime> heard;  ///< of each process, when it last announced itself
+  std::vector<HeardProcess> processes;
 };
 
 }  // namespace alertspool
