@@ -202,10 +202,11 @@ bool FastCgiConnections::arm(FastCgiConnection& connection, State state, unsigne
   set_state(connection, state);
   // stop() sets its flag before it looks for idle ones: what it did not see idle sees the flag here.
   const bool end_now = state == State::idle && stopping_ && !bytes_wait(fd);
-  const int error = end_now || epoll_ctl(epoll_.get(), operation, fd, &event) == 0 ? 0 : errno;
-  if (end_now || error != 0) close(connection);
+  if (!end_now && epoll_ctl(epoll_.get(), operation, fd, &event) == 0) return true;
+  const int error = errno;
+  close(connection);
   errno = error;
-  return error == 0;
+  return end_now;
 }
 
 void FastCgiConnections::set_state(FastCgiConnection& connection, State state) {
