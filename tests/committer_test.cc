@@ -62,10 +62,7 @@ protected:
   const TemporaryDirectory& directory = spool.directory;
 };
 
-class CommitterTest : public CommitterBase, public testing::WithParamInterface<const char*> {
-protected:
-  CommitterTest() : CommitterBase(GetParam()) {}
-};
+using CommitterTest = OnEach<CommitterBase>;
 INSTANTIATE_TEST_SUITE_P(Both, CommitterTest, kDatabases, name_of);
 
 class CommitterOnSqlite : public CommitterBase {

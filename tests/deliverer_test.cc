@@ -174,10 +174,7 @@ protected:
   int puts = 0;
 };
 
-class DelivererTest : public DelivererBase, public testing::WithParamInterface<const char*> {
-protected:
-  DelivererTest() : DelivererBase(GetParam()) {}
-};
+using DelivererTest = OnEach<DelivererBase>;
 INSTANTIATE_TEST_SUITE_P(Both, DelivererTest, kDatabases, name_of);
 
 /// Its lock keeps the store away.

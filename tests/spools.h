@@ -113,6 +113,13 @@ private:
 
 inline const auto kDatabases = testing::Values("sqlite", "postgresql");
 
+/// A fixture that is made with the kind of its spool, for tests on each of kDatabases.
+template <class Base>
+class OnEach : public Base, public testing::WithParamInterface<const char*> {
+protected:
+  OnEach() : Base(GetParam()) {}
+};
+
 inline std::string name_of(const testing::TestParamInfo<const char*>& database) {
   return database.param;
 }

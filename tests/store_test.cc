@@ -44,6 +44,16 @@ protected:
     incoming.actions = std::move(actions);
     return incoming;
   }
+  /// An alert that `page` takes and follows, and the OK of its alarm, which `page` takes as a follower only.
+  std::pair<Incoming, Incoming> episode() {
+    Incoming fires = incoming("fires", "a", {"page"});
+    fires.change = AlarmChange::fires;
+    fires.following = {"page"};
+    Incoming clears = incoming("clears", "a", {});
+    clears.change = AlarmChange::clears;
+    clears.followers = {"page"};
+    return {fires, clears};
+  }
   Put put(const Incoming& one) { return receiver.put(std::vector{one})[0]; }
   std::vector<Claimed> claim(int limit = 100, const std::string& action = "log") {
     return deliverer.claim(action, limit, lease, kNoLimit);
@@ -81,10 +91,7 @@ protected:
   Lease lease{"host-1-1", "host", milliseconds(30'000)};
 };
 
-class StoreTest : public StoreBase, public testing::WithParamInterface<const char*> {
-protected:
-  StoreTest() : StoreBase(GetParam()) {}
-};
+using StoreTest = OnEach<StoreBase>;
 INSTANTIATE_TEST_SUITE_P(Both, StoreTest, kDatabases, name_of);
 
 class SqliteStore : public StoreBase {
@@ -331,12 +338,7 @@ TEST_P(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
 }
 
 TEST_P(StoreTest, FollowWorksInsideOneBatch) {
-  Incoming fires = incoming("fires", "a", {"page"});
-  fires.change = AlarmChange::fires;
-  fires.following = {"page"};
-  Incoming clears = incoming("clears", "a", {});
-  clears.change = AlarmChange::clears;
-  clears.followers = {"page"};
+  const auto [fires, clears] = episode();
   Incoming after = clears;
   after.digest = "after";
   const auto puts = receiver.put(std::vector{fires, clears, after});
@@ -796,12 +798,7 @@ TEST_F(PostgresStore, AlertsOfOneAlarmAreStoredOneAfterTheOther) {
     const Statement count{"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "", "", "i"};
     return integer(session.run(count)[0][0]);
   };
-  Incoming fires = incoming("fires", "a", {"page"});
-  fires.change = AlarmChange::fires;
-  fires.following = {"page"};
-  Incoming clears = incoming("clears", "a", {});
-  clears.change = AlarmChange::clears;
-  clears.followers = {"page"};
+  const auto [fires, clears] = episode();
   std::jthread first([&] { put(fires); });
   while (waiting() < 1) std::this_thread::yield();
   std::atomic<bool> stored = false;
