@@ -53,20 +53,6 @@ def primary_killed_and_standby_promoted(site, hold):
 
 
 @server_fault
-def primary_killed_and_started(site, hold):
-    site.cluster.primary.kill()
-    hold()
-    site.cluster.primary.start()
-
-
-@server_fault
-def primary_ended_and_started(site, hold):
-    site.cluster.primary.stop()
-    hold()
-    site.cluster.primary.start()
-
-
-@server_fault
 def primary_stopped_and_standby_promoted(site, hold):
     """It hangs, and is killed before it could come back."""
     old = site.cluster.primary
@@ -77,23 +63,33 @@ def primary_stopped_and_standby_promoted(site, hold):
     site.cluster.join()
 
 
+@contextlib.contextmanager
+def unplugged(site, machine):
+    site.network.unplug(machine)
+    try:
+        yield
+    finally:
+        site.network.plug_in(machine)
+
+
 @server_fault
 def primary_cut_off_and_standby_promoted(site, hold):
     """It is fenced before it is in the network again."""
     old = site.cluster.primary
-    site.network.unplug(old.machine)
-    site.cluster.promote()
-    hold()
-    old.kill()
-    site.network.plug_in(old.machine)
+    with unplugged(site, old.machine):
+        site.cluster.promote()
+        hold()
+        old.kill()
     site.cluster.join()
 
 
-@server_fault
-def standby_killed(site, hold):
-    site.cluster.standby.kill()
-    hold()
-    site.cluster.standby.start()
+def gone_for_a_while(which, goes, name):
+    @fault("server", name=name, store="postgresql")
+    def apply(site, hold):
+        server = getattr(site.cluster, which)
+        getattr(server, goes)()
+        hold()
+        server.start()
 
 
 def stopped_for_a_while(which):
@@ -110,14 +106,13 @@ def stopped_for_a_while(which):
 def server_cut_off(which):
     @fault("server", name=f"{which} cut off", store="postgresql")
     def apply(site, hold):
-        machine = getattr(site.cluster, which).machine
-        site.network.unplug(machine)
-        try:
+        with unplugged(site, getattr(site.cluster, which).machine):
             hold()
-        finally:
-            site.network.plug_in(machine)
 
 
+gone_for_a_while("primary", "kill", "primary killed and started")
+gone_for_a_while("primary", "stop", "primary ended and started")
+gone_for_a_while("standby", "kill", "standby killed")
 for each in ("primary", "standby"):
     stopped_for_a_while(each)
     server_cut_off(each)
@@ -172,11 +167,8 @@ def servers_full(site, hold):
 
 @fault("network", store="postgresql")
 def cut_off(site, hold):
-    site.network.unplug(site.machine)
-    try:
+    with unplugged(site, site.machine):
         hold()
-    finally:
-        site.network.plug_in(site.machine)
 
 
 @fault("deliverer", store="postgresql")

@@ -42,6 +42,23 @@ def kill_at(call, k=1):
     return [*watched("/dev/null"), "-e", f"inject={call}:signal=KILL:when={k}"]
 
 
+def attached(under, threads):
+    """What such words start, on threads that run already. It has all of them."""
+    tracer = subprocess.Popen([*(word for word in under if word != "-D"), *(f"--attach={one}" for one in threads)],
+                              stderr=subprocess.PIPE)
+    for _ in threads:
+        assert b"attached" in tracer.stderr.readline()
+    return tracer
+
+
+def threads_of(process):
+    return sorted(int(task.name) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir())
+
+
+def wait_for_threads(receiver):
+    eventually(lambda: len(threads_of(receiver)) == RECEIVER_THREADS, "all threads run")
+
+
 # ---- states to begin with
 
 
@@ -149,13 +166,8 @@ def serve(trial, under):
 def thread(number):
     """One of the receiver's other threads, from the start to its end by TERM."""
     def serve_and_kill(trial, under):
-        trial.start()
-        tasks = pathlib.Path(f"/proc/{trial.receiver.pid}/task")
-        eventually(lambda: len(list(tasks.iterdir())) == RECEIVER_THREADS, "all threads run")
-        threads = sorted(int(task.name) for task in tasks.iterdir())
-        tracer = subprocess.Popen([word for word in under if word != "-D"] + ["-p", str(threads[number])],
-                                  stderr=subprocess.PIPE)
-        assert b"attached" in tracer.stderr.readline()
+        wait_for_threads(trial.start().receiver)
+        tracer = attached(under, [threads_of(trial.receiver)[number]])
         post_some(trial)
         trial.receiver.terminate()
         trial.receiver.wait(20)
