@@ -161,6 +161,8 @@ def fill(spool, delivered, waiting):
             first += count
         db.execute("insert or ignore into attempt select alert_id, action, 1, 'bench', 1, 1, 'written', '' "
                    "from delivery where state = 'delivered'")
+        db.execute("insert or replace into ended select action, state, count(*) from delivery "
+                   "where state = 'delivered' group by 1, 2")
         db.execute("insert or ignore into alarm select distinct alarm, 1, 'WARN', 1, 1, 'log' from alert")
         db.commit()
         db.execute("pragma wal_checkpoint(truncate)")

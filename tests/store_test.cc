@@ -515,6 +515,33 @@ TEST_P(StoreTest, StatusCountsWhatIsThere) {
   EXPECT_TRUE(receiver.status().processes.empty());
 }
 
+TEST_P(StoreTest, StatusCountsADeliveryInTheStateThatItHas) {
+  using Counts = std::map<std::string, std::int64_t>;
+  const auto counts = [&] {
+    Counts said;
+    for (const auto& [action, state, count] : receiver.status().deliveries) said[action + ' ' + state] = count;
+    return said;
+  };
+  const std::int64_t first = put(incoming("d1", "a", {"log", "page"})).id;
+  const std::int64_t second = put(incoming("d2", "a")).id;
+  EXPECT_EQ(counts(), (Counts{{"log pending", 2}, {"page pending", 1}}));
+  const auto claimed = claim(1);
+  EXPECT_EQ(counts(), (Counts{{"log pending", 1}, {"log running", 1}, {"page pending", 1}}));
+  mark(claimed[0], Mark::Kind::delivered);
+  mark(claim()[0], Mark::Kind::failed);
+  mark(claim(1, "page")[0], Mark::Kind::later, milliseconds(60'000));
+  EXPECT_EQ(counts(), (Counts{{"log delivered", 1}, {"log failed", 1}, {"page pending", 1}}));
+  receiver.drop(Ids{first}, "page");
+  receiver.retry(Ids{second}, "");
+  EXPECT_EQ(counts(), (Counts{{"log delivered", 1}, {"log pending", 1}, {"page dropped", 1}}));
+  mark(claim()[0], Mark::Kind::delivered);
+  EXPECT_EQ(counts(), (Counts{{"log delivered", 2}, {"page dropped", 1}}));
+  clock.advance(kNoLimit);
+  put(incoming("d3", "a"));
+  purge(clock.wall() - milliseconds(1));
+  EXPECT_EQ(counts(), (Counts{{"log pending", 1}}));
+}
+
 TEST_P(StoreTest, FullSpoolRefusesAndTakesAgainWhenThereIsRoom) {
   StoreSettings small = settings;
   small.max_waiting = 2;

@@ -173,10 +173,13 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
     }
     std::set<std::pair<std::string, std::string>> lanes;
     std::set<std::pair<std::int64_t, std::string>> ours;
+    StateCounts states;
     for (const Row& row : session.run_rows(sql::kMark, std::move(rows), {lease.owner})) {
       ours.emplace(integer(row[0]), text(row[1]));
       lanes.emplace(text(row[1]), text(row[2]));
+      ++states[{text(row[1]), text(row[3])}];
     }
+    count_ended(session, states);
     std::vector<Value> attempts;
     for (const Mark& mark : marks) {
       if (mark.kind == Mark::Kind::released || !ours.contains({mark.alert_id, mark.action})) continue;
@@ -188,6 +191,14 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
     recorded = ours.size();
   });
   return recorded;
+}
+
+void count_ended(Session& session, const StateCounts& more) {
+  std::vector<Value> rows;
+  for (const auto& [of, count] : more) {
+    if (of.second == "delivered" || of.second == "dropped") append(rows, of.first, of.second, count);
+  }
+  session.run_rows(sql::kCountEnded, std::move(rows));
 }
 
 void Store::Impl::settle(Session& session, const std::set<std::pair<std::string, std::string>>& lanes,
@@ -235,7 +246,10 @@ void Store::purge(std::span<const Expired> alerts, WallTime before) {
     std::vector<Value> ended;
     for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
     session.run_rows(sql::kDeleteAttempts, ended);
-    session.run_rows(sql::kDeleteDeliveries, std::move(ended));
+    StateCounts states;
+    for (const Row& row : session.run_rows(sql::kDeleteDeliveries, std::move(ended)))
+      --states[{text(row[0]), text(row[1])}];
+    count_ended(session, states);
     session.run(sql::kDeleteAlarms, {ms(before)});
   });
 }

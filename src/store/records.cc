@@ -145,10 +145,13 @@ std::size_t Store::drop(std::span<const std::int64_t> alert_ids, const std::stri
   std::size_t count = 0;
   impl_->connection->write("drop", kDeliveries, [&](Session& session) {
     std::set<std::pair<std::string, std::string>> lanes;
+    StateCounts states;
     for (const Row& row : session.run_rows(sql::kDrop, ids(alert_ids), {action, action})) {
       lanes.emplace(text(row[0]), text(row[1]));
+      ++states[{text(row[0]), "dropped"}];
       ++count;
     }
+    count_ended(session, states);
     impl_->settle(session, lanes, impl_->connection->now(session));
     count += session.run_rows(sql::kDropUndecodable, ids(alert_ids)).size();
   });

@@ -56,6 +56,14 @@ inline constexpr const char* kCreate[] = {
     "CREATE INDEX delivery_running ON delivery (owner, lease_until) WHERE state = 'running'",
     "CREATE INDEX delivery_failed ON delivery (action, alert_id) WHERE state = 'failed'",
 
+    // how many deliveries are delivered and dropped: too many to be counted one by one
+    R"(CREATE TABLE ended (
+      action TEXT NOT NULL,
+      state  TEXT NOT NULL,
+      count  BIGINT NOT NULL,
+      PRIMARY KEY (action, state)
+    ) WITHOUT ROWID)",
+
     R"(CREATE TABLE attempt (
       alert_id BIGINT NOT NULL,
       action   TEXT NOT NULL,
@@ -248,8 +256,15 @@ inline constexpr Statement kMark{R"(
                       owner = '', lease_until = NULL
     FROM v WHERE delivery.alert_id = CAST(v.alert_id AS BIGINT) AND delivery.action = v.action
              AND delivery.state || delivery.owner = 'running' || ?
-  RETURNING delivery.alert_id, delivery.action, delivery.lane)",
-                                 "issii", "s", "iss"};
+  RETURNING delivery.alert_id, delivery.action, delivery.lane, delivery.state)",
+                                 "issii", "s", "isss"};
+
+inline constexpr Statement kCountEnded{R"(
+  WITH v (action, state, count) AS ({rows})
+  INSERT INTO ended (action, state, count)
+  SELECT action, state, CAST(count AS BIGINT) FROM v WHERE action IS NOT NULL
+  ON CONFLICT (action, state) DO UPDATE SET count = ended.count + excluded.count)",
+                                       "ssi", "", ""};
 
 /// A try that was made is made, whoever recorded it: the first record stays.
 inline constexpr Statement kPutAttempts{R"(
@@ -304,8 +319,9 @@ inline constexpr Statement kDeleteAttempts{R"(
   WITH v (id) AS ({rows}) DELETE FROM attempt WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
                                            "i", "", ""};
 inline constexpr Statement kDeleteDeliveries{R"(
-  WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
-                                             "i", "", ""};
+  WITH v (id) AS ({rows}) DELETE FROM delivery WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v)
+  RETURNING action, state)",
+                                             "i", "", "ss"};
 inline constexpr Statement kDeleteAlerts{R"(
   WITH v (id) AS ({rows})
   DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v)
@@ -377,8 +393,18 @@ inline constexpr Statement kCountAlerts{R"(
                         (SELECT min(alert_id + 0) FROM delivery
                           WHERE state IN ('pending', 'running') AND lane IS NOT NULL))))",
                                         "", "", "iiiii"};
-inline constexpr Statement kCountDeliveries{
-    "SELECT action, state, count(*) FROM delivery GROUP BY action, state ORDER BY action, state", "", "", "ssi"};
+/// By the indexes alone: of all that wait in lanes those are taken away that run.
+inline constexpr Statement kCountDeliveries{R"(
+  SELECT action, state, CAST(sum(count) AS BIGINT) FROM
+   (SELECT action, state, count FROM ended
+    UNION ALL SELECT action, 'pending', count(*) FROM delivery WHERE state = 'pending' AND lane IS NULL GROUP BY action
+    UNION ALL SELECT action, 'pending', count(*) FROM delivery
+               WHERE state IN ('pending', 'running') AND lane IS NOT NULL GROUP BY action
+    UNION ALL SELECT action, 'pending', -count(*) FROM delivery WHERE state = 'running' GROUP BY action
+    UNION ALL SELECT action, 'running', count(*) FROM delivery WHERE state = 'running' GROUP BY action
+    UNION ALL SELECT action, 'failed', count(*) FROM delivery WHERE state = 'failed' GROUP BY action) n
+   GROUP BY action, state HAVING sum(count) <> 0 ORDER BY action, state)",
+                                            "", "", "ssi"};
 inline constexpr Statement kReadRefusals{"SELECT reason, allowed, count, last, address FROM refusal ORDER BY reason",
                                          "", "", "siiis"};
 inline constexpr Statement kReadProcesses{

@@ -44,6 +44,11 @@ void append(std::vector<Value>& values, Columns&&... columns) {
 /// The name under which all write that claim, mark and change deliveries.
 inline const std::vector<Value> kDeliveries{"deliveries"};
 
+/// How many more deliveries of an action are in a state.
+using StateCounts = std::map<std::pair<std::string, std::string>, std::int64_t>;
+/// Keeps what `status` says of those that are delivered or dropped; leaves out the others.
+void count_ended(Session& session, const StateCounts& more);
+
 /// Reads received, remote_addr, token, query, content_type and body from `first` on.
 Callback callback_of(const Row& row, std::size_t first);
 

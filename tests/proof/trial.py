@@ -145,7 +145,12 @@ class Trial(Site):
                      spool.execute("select alert_id, action, state, attempts from delivery")}
             strays = spool.execute("select alert_id from attempt union select alert_id from delivery "
                                    "except select id from alert").fetchall()
+            ended = [spool.execute(counted + " order by 1, 2").fetchall() for counted in
+                     ("select action, state, count from ended where count <> 0",
+                      "select action, state, count(*) from delivery where state in ('delivered', 'dropped') "
+                      "group by action, state")]
         assert not strays, f"deliveries or attempts without their alert: {strays}"
+        assert ended[0] == ended[1], f"deliveries that ended, as counted and as they are: {ended}"
         assert ids == {sent.number: [sent.id] for sent in self.sent}, \
             f"in the spool (number: ids): {dict(ids)}, answered 200: {[(s.number, s.id) for s in self.sent]}"
         runs = {"log": self.runs_of_log(), "act": self.runs_of_command()}
