@@ -167,10 +167,12 @@ Status Store::status() {
     status.unmatched = integer(counts[1]);
     status.undecodable = integer(counts[2]);
     if (integer(counts[3]) != 0) status.last_callback = wall(integer(counts[3]));
-    if (integer(counts[4]) != 0) status.oldest_waiting = wall(integer(counts[4]));
+    std::int64_t oldest = INT64_MAX;
     for (const Row& row : session.run(sql::kCountDeliveries)) {
       status.deliveries.push_back({text(row[0]), text(row[1]), integer(row[2])});
+      if (integer(row[3]) != 0) oldest = std::min(oldest, integer(row[3]));
     }
+    for (const Row& row : session.run(sql::kReadReceived, {oldest})) status.oldest_waiting = wall(integer(row[0]));
     for (const Row& row : session.run(sql::kReadRefusals)) {
       status.refusals.push_back(
           {text(row[0]), integer(row[2]), wall(integer(row[3])), text(row[4]), integer(row[1]) != 0});

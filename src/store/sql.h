@@ -384,27 +384,25 @@ inline constexpr Statement kDropUndecodable{R"(
   DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v) AND undecodable <> '' RETURNING id)",
                                             "i", "", "i"};
 
-/// `+ 0`: PostgreSQL would look for the least in the whole table's order, not among the few that wait.
 inline constexpr Statement kCountAlerts{R"(
   SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM alert WHERE unmatched = 1),
-         (SELECT count(*) FROM alert WHERE undecodable <> ''), (SELECT max(received) FROM alert),
-         (SELECT min(received) FROM alert
-           WHERE id IN ((SELECT min(alert_id + 0) FROM delivery WHERE state = 'pending' AND lane IS NULL),
-                        (SELECT min(alert_id + 0) FROM delivery
-                          WHERE state IN ('pending', 'running') AND lane IS NOT NULL))))",
-                                        "", "", "iiiii"};
-/// By the indexes alone: of all that wait in lanes those are taken away that run.
+         (SELECT count(*) FROM alert WHERE undecodable <> ''), (SELECT max(received) FROM alert))",
+                                        "", "", "iiii"};
+/// With the oldest alert of those that wait or run. By the indexes alone: of all that wait in lanes those are taken
+/// away that run.
 inline constexpr Statement kCountDeliveries{R"(
-  SELECT action, state, CAST(sum(count) AS BIGINT) FROM
-   (SELECT action, state, count FROM ended
-    UNION ALL SELECT action, 'pending', count(*) FROM delivery WHERE state = 'pending' AND lane IS NULL GROUP BY action
-    UNION ALL SELECT action, 'pending', count(*) FROM delivery
+  SELECT action, state, CAST(sum(count) AS BIGINT), min(oldest) FROM
+   (SELECT action, state, count, CAST(NULL AS BIGINT) AS oldest FROM ended
+    UNION ALL SELECT action, 'pending', count(*), min(alert_id) FROM delivery
+               WHERE state = 'pending' AND lane IS NULL GROUP BY action
+    UNION ALL SELECT action, 'pending', count(*), min(alert_id) FROM delivery
                WHERE state IN ('pending', 'running') AND lane IS NOT NULL GROUP BY action
-    UNION ALL SELECT action, 'pending', -count(*) FROM delivery WHERE state = 'running' GROUP BY action
-    UNION ALL SELECT action, 'running', count(*) FROM delivery WHERE state = 'running' GROUP BY action
-    UNION ALL SELECT action, 'failed', count(*) FROM delivery WHERE state = 'failed' GROUP BY action) n
+    UNION ALL SELECT action, 'pending', -count(*), NULL FROM delivery WHERE state = 'running' GROUP BY action
+    UNION ALL SELECT action, 'running', count(*), min(alert_id) FROM delivery WHERE state = 'running' GROUP BY action
+    UNION ALL SELECT action, 'failed', count(*), NULL FROM delivery WHERE state = 'failed' GROUP BY action) n
    GROUP BY action, state HAVING sum(count) <> 0 ORDER BY action, state)",
-                                            "", "", "ssi"};
+                                            "", "", "ssii"};
+inline constexpr Statement kReadReceived{"SELECT received FROM alert WHERE id = ?", "", "i", "i"};
 inline constexpr Statement kReadRefusals{"SELECT reason, allowed, count, last, address FROM refusal ORDER BY reason",
                                          "", "", "siiis"};
 inline constexpr Statement kReadProcesses{
