@@ -728,6 +728,16 @@ TEST_F(PostgresStore, NewerSchemaIsRefused) {
   EXPECT_NE(refusal(deliverer).find("schema version"), std::string::npos);
 }
 
+/// Else a system's upgrade that orders words anew damages indexes.
+TEST_F(PostgresStore, TextIsInTheOrderOfItsBytes) {
+  receiver.connect();
+  const Statement other{
+      "SELECT count(*) FROM information_schema.columns WHERE table_schema = ? AND data_type = 'text' "
+      "AND coalesce(collation_name, '') <> 'C'",
+      "", "s", "i"};
+  EXPECT_EQ(integer(spool.session().run(other, {spool.schema()})[0][0]), 0);
+}
+
 struct Setting {
   const char* name;
   const char* value;
