@@ -5,6 +5,7 @@
 #include "base/time.h"
 
 #include <functional>
+#include <vector>
 
 namespace alertspool {
 
@@ -18,19 +19,19 @@ public:
     set_wall(wall_ + time);
   }
   void set_wall(WallTime time) {
-    if (changed_) changed_(time);
+    for (const auto& changed : changed_) changed(time);
     wall_ = time;
   }
   /// `changed` is told the time now and whenever it changes.
   void on_change(std::function<void(WallTime)> changed) {
-    changed_ = std::move(changed);
-    changed_(wall_);
+    changed(wall_);
+    changed_.push_back(std::move(changed));
   }
 
 private:
   WallTime wall_{milliseconds(1'600'000'000'000)};
   SteadyTime steady_ = std::chrono::steady_clock::now();
-  std::function<void(WallTime)> changed_;
+  std::vector<std::function<void(WallTime)>> changed_;
 };
 
 }  // namespace alertspool

@@ -131,7 +131,7 @@ std::vector<std::string> Arguments::values(std::string_view option) const {
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {&kServeVerb, &kDeliverVerb, &kCheckVerb,  &kExplainVerb, &kSampleVerb,
                                                &kTestVerb,  &kUrlVerb,     &kInitVerb,   &kListVerb,    &kShowVerb,
-                                               &kRetryVerb, &kDropVerb,    &kBackupVerb, &kStatusVerb};
+                                               &kRetryVerb, &kDropVerb,    &kBackupVerb, &kCopyVerb,    &kStatusVerb};
   return all;
 }
 

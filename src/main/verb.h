@@ -64,7 +64,7 @@ struct Verb {
 
 /// Each is defined in the file of its name.
 extern const Verb kServeVerb, kDeliverVerb, kCheckVerb, kExplainVerb, kSampleVerb, kTestVerb, kUrlVerb, kInitVerb,
-    kListVerb, kShowVerb, kRetryVerb, kDropVerb, kBackupVerb, kStatusVerb;
+    kListVerb, kShowVerb, kRetryVerb, kDropVerb, kBackupVerb, kCopyVerb, kStatusVerb;
 
 /// In the order of --help.
 const std::vector<const Verb*>& verbs();

@@ -45,6 +45,15 @@ public:
   virtual void take_over() = 0;
   virtual void check_room() const = 0;
   virtual void backup(const std::string& path) = 0;
+
+  /// Until the transaction has ended nobody else writes to the tables that a copy takes. False: a deliverer is alive.
+  /// REQUIRES: inside write().
+  virtual bool exclude_others(Session& session) = 0;
+  /// The highest id that an alert ever had.
+  virtual std::int64_t last_id(Session& session) const = 0;
+  /// The next alert gets a higher id than this one.
+  virtual void raise_last_id(Session& session, std::int64_t id) const = 0;
+
   /// Of the statements the one that differs.
   virtual const Statement& claim_behind() const noexcept = 0;
 
@@ -53,13 +62,17 @@ public:
   SteadyTime steady() const noexcept { return clock_.steady(); }
 
 protected:
+  bool makes() const noexcept { return use_ == StoreUse::receive || use_ == StoreUse::fill; }
+  /// Throws StoreError unless this program knows the schema, and the spool is open where `use` needs that.
+  void check_version(const std::string& spool, Session& session) const;
+
   const StoreSettings settings_;
   const StoreUse use_;
   const Clock& clock_;
 };
 
-/// Throws StoreError unless the rows of sql::kReadVersion say that this program knows the schema.
-void check_version(const std::string& spool, const std::vector<Row>& rows);
+/// Why nobody may use a spool whose version is kUnfinished or kMoved; `peer` is the other one of that copy.
+std::string why_closed(const std::string& spool, std::int64_t version, const std::string& peer);
 
 std::unique_ptr<Connection> make_sqlite(StoreSettings settings, StoreUse use, const Clock& clock);
 std::unique_ptr<Connection> make_postgres(StoreSettings settings, StoreUse use, const Clock& clock);

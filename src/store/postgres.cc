@@ -56,6 +56,10 @@ constexpr Statement kEndSession{R"(
    WHERE pid = ? AND CAST(extract(epoch FROM backend_start) * 1000000 AS BIGINT) = ?)",
                                 "", "ii", "i"};
 
+constexpr Statement kLastId{"SELECT coalesce(pg_sequence_last_value('alert_id_seq'), 0)", "", "", "i"};
+constexpr Statement kWriteLastId{"SELECT setval('alert_id_seq', ?)", "", "i", "i"};
+constexpr Statement kCountHeard{"SELECT count(*) FROM process WHERE role = 'deliverer' AND heard > ?", "", "i", "i"};
+
 /// Not to_regclass('meta'), which may still know of no such table after a wait for who made it.
 constexpr Statement kFindSpool{"SELECT count(*) FROM pg_class WHERE relname = 'meta' AND pg_table_is_visible(oid)", "",
                                "", "i"};
@@ -123,6 +127,7 @@ public:
       : Connection(std::move(settings), use, clock),
         name_("spool " + public_url(settings_.url)),
         quick_(use == StoreUse::receive || use == StoreUse::deliver),
+        copies_(use == StoreUse::drain || use == StoreUse::fill),
         patience_(quick_ ? settings_.lock_timeout : 60s) {}
   ~Postgres() override { discard(); }
 
@@ -136,6 +141,9 @@ public:
   void take_over() override {}         // leases end by themselves
   void check_room() const override {}  // nobody but the server can know
   void backup(const std::string& path) override;
+  bool exclude_others(Session& session) override;
+  std::int64_t last_id(Session& session) const override { return integer(session.run(kLastId)[0][0]); }
+  void raise_last_id(Session& session, std::int64_t id) const override;
   const Statement& claim_behind() const noexcept override { return sql::kClaimBehindLateral; }
 
 private:
@@ -147,6 +155,7 @@ private:
 
   const std::string name_;
   const bool quick_;
+  const bool copies_;
   const milliseconds patience_;
   std::unique_ptr<Session> session_;
   Watchdog watchdog_;
@@ -168,7 +177,7 @@ bool Postgres::open() {
   try {
     session_ = std::make_unique<Session>("postgresql", server_url(settings_.url));
     watchdog_.guard(session_->socket(), std::chrono::steady_clock::now() + patience_);
-    const Row row = session_->run(kGreet, {std::to_string(patience_.count()), quick_ ? "off" : "on"}).at(0);
+    const Row row = session_->run(kGreet, {std::to_string(patience_.count()), quick_ || copies_ ? "off" : "on"}).at(0);
     if (std::exchange(left_behind_, false)) session_->run(kEndSession, identity_);
     identity_ = {row[3], row[4]};
     for (const auto& [value, setting] : {std::pair(text(row[0]), "synchronous_commit"), {text(row[1]), "fsync"}}) {
@@ -179,11 +188,9 @@ bool Postgres::open() {
     if (text(row[2]) != "UTF8") throw StoreError(name_ + ": the database has encoding " + text(row[2]) + ", not UTF8");
 
     const bool absent = integer(session_->run(kFindSpool)[0][0]) == 0;
-    if (absent && use_ != StoreUse::receive)
-      throw StoreError("there is no " + name_ + ": the receiver makes it, or `alertspool init`");
+    if (absent && !makes()) throw StoreError("there is no " + name_ + ": the receiver makes it, or `alertspool init`");
     const bool made = absent && make();
-    const std::vector<Row> version = session_->run(sql::kReadVersion);
-    check_version(name_, version);
+    check_version(name_, *session_);
     watchdog_.rest();
     return made;
   } catch (const SqlError& error) {
@@ -224,7 +231,9 @@ bool Postgres::init() {
 /// so that another one is opened at once.
 void Postgres::begin(const Statement& statement) {
   const auto say = [&] {
-    watchdog_.guard(session_->socket(), std::chrono::steady_clock::now() + patience_);
+    // The server ends what takes it too long; a copy as a whole may take hours.
+    const SteadyTime deadline = std::chrono::steady_clock::now() + patience_;
+    watchdog_.guard(session_->socket(), copies_ ? SteadyTime::max() : deadline);
     session_->run(statement);
   };
   if (session_) {
@@ -264,6 +273,16 @@ void Postgres::write(const char* doing, const std::vector<Value>& names, const W
 
 void Postgres::read(const char* doing, const Work& work) {
   transact(doing, kBeginRead, work);
+}
+
+/// A live deliverer is heard every 10 s.
+bool Postgres::exclude_others(Session& session) {
+  session.execute("LOCK TABLE alert, delivery, ended, attempt, alarm, refusal IN EXCLUSIVE MODE");
+  return integer(session.run(kCountHeard, {now(session) - milliseconds(30s).count()})[0][0]) == 0;
+}
+
+void Postgres::raise_last_id(Session& session, std::int64_t id) const {
+  if (id > last_id(session)) session.run(kWriteLastId, {id});
 }
 
 void Postgres::backup(const std::string& /*path*/) {

@@ -8,6 +8,9 @@
 namespace alertspool::sql {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
+/// In its place: a spool that nobody may use, because it is the target of a copy, or was its source.
+inline constexpr std::int64_t kUnfinished = 0;
+inline constexpr std::int64_t kMoved = -1;
 
 /// SQLite's tables. A delivery is fresh until a claim looks at it: then it runs, or enters its lane (action, alarm).
 /// The oldest of a lane has a `due`, those behind it usually NULL. So an accept writes to ends of indexes only.
@@ -340,6 +343,42 @@ inline constexpr Statement kAnnounce{R"(
 inline constexpr Statement kLeave{"DELETE FROM process WHERE role = ? AND host = ? AND pid = ?", "", "ssi", ""};
 /// Those that ended without a word, a day later.
 inline constexpr Statement kForgetProcesses{"DELETE FROM process WHERE heard < ?", "", "i", ""};
+
+// ---- copy
+
+/// What a copy takes: all but `meta` and `process`. The first columns are the key.
+struct Table {
+  const char* name;
+  const char* columns;
+  const char* types;
+  std::size_t key_columns;
+};
+inline constexpr Table kCopied[] = {
+    {"alert",
+     "id received remote_addr token query content_type body sent digest alarm severity test undecodable unmatched "
+     "duplicates",
+     "iisssssisssisii", 1},
+    {"delivery", "alert_id action lane state due attempts owner lease_until", "isssiisi", 2},
+    {"ended", "action state count", "ssi", 2},
+    {"attempt", "alert_id action number host started duration outcome output", "isisiiss", 3},
+    {"alarm", "id fires severity since seen following", "sisiis", 1},
+    {"refusal", "reason allowed count last address", "siiis", 2},
+};
+
+/// A closed spool has its alerts under another name: also a process that had it open before finds none, and opens it
+/// again, which is refused.
+inline constexpr const char* kClosedAlert = "closed_alert";
+inline constexpr const char* kClose = "ALTER TABLE alert RENAME TO closed_alert";
+inline constexpr const char* kReopen = "ALTER TABLE closed_alert RENAME TO alert";
+inline constexpr Statement kSetVersion{"UPDATE meta SET version = ?", "", "i", ""};
+
+/// The other spool of the copy, while this one is closed. Never too old to be remembered.
+inline constexpr Statement kReadPeer{"SELECT note FROM process WHERE role = 'copy'", "", "", "s"};
+inline constexpr Statement kForgetPeer{"DELETE FROM process WHERE role = 'copy'", "", "", ""};
+inline constexpr Statement kWritePeer{R"(
+  INSERT INTO process (role, host, pid, started, heard, actions, note)
+  VALUES ('copy', '', 0, 0, 9223372036854775807, '', ?))",
+                                      "", "s", ""};
 
 // ---- operator
 

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -32,6 +33,9 @@ constexpr Statement kCommit{"COMMIT", "", "", ""};
 constexpr Statement kReadApplicationId{"PRAGMA application_id", "", "", "i"};
 constexpr Statement kReadJournalMode{"PRAGMA journal_mode", "", "", "s"};
 constexpr Statement kBackup{"VACUUM INTO ?", "", "s", ""};
+constexpr Statement kLastId{"SELECT coalesce(max(seq), 0) FROM sqlite_sequence", "", "", "i"};  // of one table
+constexpr Statement kForgetLastId{"DELETE FROM sqlite_sequence", "", "", ""};
+constexpr Statement kWriteLastId{"INSERT INTO sqlite_sequence (name, seq) VALUES ('alert', ?)", "", "i", ""};
 constexpr Statement kCheckpoint{"PRAGMA wal_checkpoint(PASSIVE)", "", "", "iii"};
 
 std::string reason() {
@@ -70,6 +74,9 @@ public:
   void take_over() override;
   void check_room() const override;
   void backup(const std::string& path) override;
+  bool exclude_others(Session& /*session*/) override { return become_deliverer(); }  // the writers' lock is ours
+  std::int64_t last_id(Session& session) const override { return integer(session.run(kLastId)[0][0]); }
+  void raise_last_id(Session& session, std::int64_t id) const override;
   const Statement& claim_behind() const noexcept override { return sql::kClaimBehind; }
 
 private:
@@ -174,7 +181,7 @@ void Sqlite::open() {
   if (id.empty() || integer(id[0][0]) != kApplicationId) {
     throw StoreError("spool " + path_ + " is a SQLite file but no spool of alertspool");
   }
-  check_version("spool " + path_, session->run(sql::kReadVersion));
+  check_version("spool " + path_, *session);
   if (text(session->run(kReadJournalMode)[0][0]) != "wal") session->execute("PRAGMA journal_mode = WAL");
   session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   session->execute("PRAGMA wal_autocheckpoint = 4000");
@@ -201,7 +208,7 @@ Session& Sqlite::session() {
       throw StoreError("spool " + path_ + " is missing but its log " + path_ +
                        "-wal is there: restore the spool, or move the log away");
     }
-    if (use_ != StoreUse::receive) {
+    if (!makes()) {
       throw StoreError("there is no spool " + path_ + ": the receiver makes it, or `alertspool init`");
     }
     make();
@@ -293,6 +300,12 @@ void Sqlite::write(const char* doing, const std::vector<Value>& /*names*/, const
 
 void Sqlite::read(const char* doing, const Work& work) {
   transact(doing, kBeginRead, work);
+}
+
+void Sqlite::raise_last_id(Session& session, std::int64_t id) const {
+  const std::int64_t last = std::max(id, last_id(session));
+  session.run(kForgetLastId);
+  session.run(kWriteLastId, {last});
 }
 
 void Sqlite::backup(const std::string& path) {

@@ -9,8 +9,18 @@ std::unique_ptr<Connection> Connection::make(StoreSettings settings, StoreUse us
   return make(std::move(settings), use, clock);
 }
 
-void check_version(const std::string& spool, const std::vector<Row>& rows) {
+std::string why_closed(const std::string& spool, std::int64_t version, const std::string& peer) {
+  if (version == sql::kMoved) return spool + " was moved to " + peer + ": set store to that";
+  return spool + " is an unfinished copy of " + peer + ": run `alertspool copy` there again";
+}
+
+void Connection::check_version(const std::string& spool, Session& session) const {
+  const std::vector<Row> rows = session.run(sql::kReadVersion);
   if (rows.size() == 1 && integer(rows[0][0]) == sql::kSchemaVersion) return;
+  if (rows.size() == 1 && integer(rows[0][0]) <= sql::kUnfinished) {
+    if (use_ == StoreUse::drain || use_ == StoreUse::fill) return;
+    throw StoreClosed(why_closed(spool, integer(rows[0][0]), text(session.run(sql::kReadPeer).at(0)[0])));
+  }
   throw StoreError(spool + " has schema version " + (rows.empty() ? "none" : std::to_string(integer(rows[0][0]))) +
                    ", this program knows " + std::to_string(sql::kSchemaVersion) +
                    ": use the program that wrote it, or a newer one");

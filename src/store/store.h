@@ -34,6 +34,12 @@ public:
   using StoreError::StoreError;
 };
 
+/// The spool was moved, or is not complete yet (copy.h).
+class StoreClosed : public StoreError {
+public:
+  using StoreError::StoreError;
+};
+
 struct StoreSettings {
   std::string url = "sqlite:/var/lib/alertspool/spool.db";
   std::int64_t max_waiting = 1'000'000;        ///< unfinished deliveries
@@ -47,6 +53,8 @@ enum class StoreUse {
   deliver,  ///< marks are not synced one by one: the worst case after a power cut is "delivered again". Never makes it
   read,     ///< list, show, status: the file may even belong to somebody else. Never makes it
   operate,  ///< retry, drop, test: synced, never makes it
+  drain,    ///< source of a copy: synced, never makes it; may be closed
+  fill,     ///< target of a copy: synced, makes it when there is none; may be closed
 };
 
 class Store {
