@@ -2,6 +2,7 @@
 
 #include "base/file_lock.h"
 #include "spools.h"
+#include "store/copy.h"
 #include "store/store.h"
 
 #include <gtest/gtest.h>
@@ -103,6 +104,24 @@ TEST_P(CommitterTest, OnASlowDiskACommitWaitsForThoseWhoWereThereBefore) {
   EXPECT_EQ(answers[1].wait_for(milliseconds(100)), std::future_status::timeout);
   answers[2] = put(committer, "again too");
   for (auto& answer : answers) EXPECT_TRUE(stored(std::move(answer)));
+}
+
+/// A sender that tries again at once is not done with its tries before there is another spool.
+TEST_P(CommitterTest, WhoComesWhenTheSpoolHasMovedWaitsASecondOrForTheEnd) {
+  Store store(settings, StoreUse::receive, clock);
+  Committer committer(store, clock, [](std::size_t) {});
+  EXPECT_TRUE(stored(put(committer, "before")));
+  StoreSettings other = settings;
+  other.url = "sqlite:" + directory.path("other.db");
+  ASSERT_EQ(copy_spool(settings, other, "here", clock, [](const std::string&, std::int64_t) {}).end,
+            Copied::End::moved);
+  EXPECT_FALSE(stored(put(committer, "finds its table gone")));
+  const SteadyTime begun = clock.steady();
+  EXPECT_FALSE(stored(put(committer, "waits")));
+  EXPECT_GE(clock.steady() - begun, seconds(1));
+  auto answer = put(committer, "is there at the end");
+  EXPECT_TRUE(committer.stop(clock.steady() + seconds(60)));
+  EXPECT_NE(std::get<NotStored>(answer.get()).reason.find("was moved to"), std::string::npos);
 }
 
 TEST_P(CommitterTest, StopStoresWhatIsQueuedAndTakesNothingMore) {

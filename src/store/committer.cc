@@ -157,6 +157,14 @@ void Committer::Impl::store_batch() {
     set_problem("");
     for (const Put& put : puts) stored += put.duplicate ? 0 : 1;
     answer(committing, &puts);
+  } catch (const StoreClosed& error) {
+    set_problem(error.what());
+    {
+      // Soon there will be another spool. Answered at once, a sender that does not pause would have given up by then.
+      std::unique_lock guard(mutex);
+      changed.wait_for(guard, kTick, [&] { return stopping; });
+    }
+    answer(committing, nullptr);
   } catch (const std::exception& error) {
     set_problem(error.what());
     answer(committing, nullptr);
