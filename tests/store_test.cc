@@ -3,6 +3,7 @@
 #include "base/file_lock.h"
 #include "spools.h"
 #include "store/session.h"
+#include "store/store_impl.h"
 
 #include <gtest/gtest.h>
 
@@ -13,10 +14,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <regex>
 #include <thread>
 
 namespace alertspool {
@@ -923,6 +926,44 @@ TEST_F(PostgresStore, ServerThatStandsStillIsGivenUp) {
   kill(pid, SIGCONT);
   ASSERT_EQ(puts.size(), 1U);
   EXPECT_FALSE(puts[0].duplicate);
+}
+
+class PostgresPlans : public PostgresStore {
+protected:
+  static constexpr std::int64_t kLanes = 300;
+
+  /// A lane for each, all claimed and given back, so that their heads are due.
+  void fill_lanes() {
+    std::vector<Incoming> batch;
+    for (int i = 0; i < kLanes; ++i) batch.push_back(incoming("d" + std::to_string(i), std::to_string(i)));
+    receiver.put(batch);
+    for (const Claimed& claimed : claim(kLanes)) mark(claimed, Mark::Kind::released);
+  }
+  /// The most rows that a step of the plan looks at.
+  std::int64_t most_rows(const Statement& statement, const std::vector<Value>& values) {
+    Session& session = spool.session();
+    // As in the sessions of those who deliver.
+    session.execute("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off");
+    const std::string sql = std::string("EXPLAIN ANALYZE ") + statement.sql;
+    const std::regex read("actual .* rows=(\\d+) loops=(\\d+)"), removed("Removed by .*: (\\d+)");
+    long long most = 0, loops = 1;
+    for (const Row& row : session.run({sql.c_str(), "", statement.more, "s"}, values)) {
+      std::smatch numbers;
+      if (std::regex_search(text(row[0]), numbers, read)) {
+        loops = std::stoll(numbers[2]);
+        most = std::max(most, std::stoll(numbers[1]) * loops);
+      } else if (std::regex_search(text(row[0]), numbers, removed)) {
+        most = std::max(most, std::stoll(numbers[1]) * loops);
+      }
+    }
+    return most;
+  }
+};
+
+TEST_F(PostgresPlans, ClaimOfHeadsReadsEachLaneByItself) {
+  fill_lanes();
+  const std::int64_t now = ms(clock.wall());
+  EXPECT_EQ(most_rows(sql::kClaimHeads, {"me", now, "log", "log", now, kLanes}), kLanes);
 }
 
 /// Receivers and deliverers on many machines at once.

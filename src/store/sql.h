@@ -185,15 +185,16 @@ inline constexpr Statement kTakeOver{R"(
   UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ? WHERE state = 'running')",
                                      "", "i", ""};
 
-/// The heads of lanes that are due.
+/// The heads of lanes that are due. Each is looked up by itself: of NOT EXISTS PostgreSQL would make a join, and may
+/// read all lanes for each.
 inline constexpr Statement kClaimHeads{R"(
   UPDATE delivery SET state = 'running', owner = ?, lease_until = ?, attempts = attempts + 1, due = NULL
    WHERE action = ?
      AND alert_id IN (SELECT d.alert_id FROM delivery d
                        WHERE d.action = ? AND d.state = 'pending' AND d.due IS NOT NULL AND d.due <= ?
-                         AND NOT EXISTS (SELECT 1 FROM delivery e
-                                          WHERE e.action = d.action AND e.lane = d.lane AND e.alert_id < d.alert_id
-                                            AND e.state IN ('pending', 'running'))
+                         AND d.alert_id = (SELECT min(e.alert_id) FROM delivery e
+                                            WHERE e.action = d.action AND e.lane = d.lane
+                                              AND e.state IN ('pending', 'running'))
                        ORDER BY d.due LIMIT ?)
   RETURNING alert_id, state, attempts, lane)",
                                        "", "sissii", "isis"};
