@@ -58,7 +58,7 @@ class BenchSite(Site):
         self.syslog = Sink(self.syslog.path)
         test.addCleanup(self.syslog.stop)
         self.syslog.start()
-        self.beside = {}  # port: how its location is made from alertspool's
+        self.others = {}  # port: how its location is made from alertspool's
         self.folder = None
         self.fresh_spool()
 
@@ -69,6 +69,7 @@ class BenchSite(Site):
         self.folder = tempfile.TemporaryDirectory(prefix="spool-", dir=BUILD)
         self.test.addCleanup(self.folder.cleanup)
         self.spool = pathlib.Path(self.folder.name) / "spool.db"
+        self.store = f"sqlite:{self.spool}"
         self.write_config()
 
     def write_config(self, settings=None, actions=None):
@@ -91,14 +92,14 @@ class BenchSite(Site):
         location = (self.dir / "location.conf").read_text().replace("access_log ", "access_log off; #")
         (self.dir / "location.conf").write_text(location)
         servers = "".join(f"server {{\nlisten 127.0.0.1:{port};\n{change(location)}\n}}\n"
-                          for port, change in self.beside.items())
+                          for port, change in self.others.items())
         text = config.read_text()
         config.write_text(text[:text.rindex("}")] + servers + "}\n")
         return config
 
     def serve_beside(self, change):
         port = free_port()
-        self.beside[port] = change
+        self.others[port] = change
         return port
 
     def deliver_once(self):
