@@ -391,6 +391,35 @@ TEST_P(StoreTest, PurgeTakesWhatEndedAndNeverWhatWaits) {
   EXPECT_TRUE(receiver.show(young));
 }
 
+TEST_P(StoreTest, PurgeForgetsAnAlarmWithTheLastOfItsAlerts) {
+  auto [fires, clears] = episode();
+  const std::int64_t first = put(fires).id;
+  mark(claim(100, "page")[0], Mark::Kind::delivered);
+  clock.advance(kNoLimit + kNoLimit);
+  const WallTime second_time = clock.wall();
+  fires.callback.received = second_time;
+  fires.digest = "fires still";
+  const std::int64_t second = put(fires).id;
+  mark(claim(100, "page")[0], Mark::Kind::delivered);
+
+  ASSERT_EQ(purge(second_time).size(), 1U);
+  EXPECT_FALSE(receiver.show(first));
+  const std::int64_t followed = put(clears).id;
+  EXPECT_EQ(state(followed), "pending");
+  mark(claim(100, "page")[0], Mark::Kind::delivered);
+
+  clock.advance(kNoLimit + kNoLimit);
+  fires.callback.received = clock.wall();
+  fires.digest = "fires again";
+  put(fires);
+  mark(claim(100, "page")[0], Mark::Kind::delivered);
+  clock.advance(milliseconds(1));
+  ASSERT_EQ(purge(clock.wall()).size(), 3U);
+  EXPECT_FALSE(receiver.show(second));
+  clears.digest = "clears again";
+  EXPECT_EQ(state(put(clears).id), "unmatched") << "the alarm is not known";
+}
+
 TEST_P(StoreTest, OneThatIsRetriedBeforeThePurgeStays) {
   const std::int64_t id = put(incoming("d1")).id;
   mark(claim()[0], Mark::Kind::failed);
@@ -959,6 +988,14 @@ protected:
     return most;
   }
 };
+
+TEST_F(PostgresPlans, LookForWhatExpiredReadsNoMoreThanItLists) {
+  fill_lanes();
+  spool.session().execute("UPDATE delivery SET state = 'delivered', due = NULL; ANALYZE");
+  std::vector<Value> values{ms(clock.wall()) + 1};
+  values.resize(std::strlen(sql::kExpired.more), std::int64_t{5});
+  EXPECT_LE(most_rows(sql::kExpired, values), 5);
+}
 
 TEST_F(PostgresPlans, ClaimOfHeadsReadsEachLaneByItself) {
   fill_lanes();

@@ -231,7 +231,7 @@ std::optional<WallTime> Store::next_due(const std::vector<std::string>& actions,
 std::vector<Expired> Store::expired(WallTime before, int limit) {
   std::vector<Expired> expired;
   impl_->connection->read("look for what expired", [&](Session& session) {
-    for (const Row& row : session.run(sql::kExpired, {ms(before), std::int64_t{limit}})) {
+    for (const Row& row : session.run(sql::kExpired, {ms(before), std::int64_t{limit}, std::int64_t{limit}})) {
       expired.push_back({integer(row[0]), text(row[1]), integer(row[2]) != 0});
     }
   });
@@ -244,13 +244,17 @@ void Store::purge(std::span<const Expired> alerts, WallTime before) {
   for (const Expired& alert : alerts) listed.emplace_back(alert.alert_id);
   impl_->connection->write("purge", kDeliveries, [&](Session& session) {
     std::vector<Value> ended;
-    for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) ended.push_back(row[0]);
+    std::set<Value> alarms;
+    for (const Row& row : session.run_rows(sql::kDeleteAlerts, listed)) {
+      ended.push_back(row[0]);
+      alarms.insert(row[1]);
+    }
     session.run_rows(sql::kDeleteAttempts, ended);
     StateCounts states;
     for (const Row& row : session.run_rows(sql::kDeleteDeliveries, std::move(ended)))
       --states[{text(row[0]), text(row[1])}];
     count_ended(session, states);
-    session.run(sql::kDeleteAlarms, {ms(before)});
+    session.run_rows(sql::kDeleteAlarms, {alarms.begin(), alarms.end()}, {ms(before)});
   });
 }
 

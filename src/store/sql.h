@@ -307,18 +307,21 @@ inline constexpr Statement kOldestFresh{R"(
 
 // ---- retention
 
-/// What ended and is old, and undecodable ones beyond the newest 1,000.
+/// What ended and is old, the oldest first, and undecodable ones beyond the newest 1,000. `0 = count`, and a limit for
+/// the old ones: PostgreSQL would make a join of NOT EXISTS, and either database would first read all that is old.
 inline constexpr Statement kExpired{R"(
   SELECT a.id, a.alarm,
          CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state = 'failed') THEN 1 ELSE 0 END
-    FROM alert a
-   WHERE a.id IN (SELECT id FROM alert WHERE received < ?
-                  UNION ALL
-                  SELECT id FROM alert WHERE undecodable <> '' AND id <= (SELECT id FROM alert WHERE undecodable <> ''
-                                                                           ORDER BY id DESC LIMIT 1 OFFSET 1000))
-     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = a.id AND d.state IN ('pending', 'running'))
+    FROM (SELECT id, alarm FROM alert
+           WHERE received < ? AND 0 = (SELECT count(*) FROM delivery d
+                                        WHERE d.alert_id = alert.id AND d.state IN ('pending', 'running'))
+           ORDER BY received LIMIT ?) a
+  UNION
+  SELECT id, alarm, 0 FROM alert
+   WHERE undecodable <> '' AND id <= (SELECT id FROM alert WHERE undecodable <> ''
+                                       ORDER BY id DESC LIMIT 1 OFFSET 1000)
    LIMIT ?)",
-                                    "", "ii", "isi"};
+                                    "", "iii", "isi"};
 inline constexpr Statement kDeleteAttempts{R"(
   WITH v (id) AS ({rows}) DELETE FROM attempt WHERE alert_id IN (SELECT CAST(id AS BIGINT) FROM v))",
                                            "i", "", ""};
@@ -330,9 +333,11 @@ inline constexpr Statement kDeleteAlerts{R"(
   WITH v (id) AS ({rows})
   DELETE FROM alert WHERE id IN (SELECT CAST(id AS BIGINT) FROM v)
      AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.alert_id = alert.id AND d.state IN ('pending', 'running'))
-  RETURNING id)",
-                                         "i", "", "i"};
-inline constexpr Statement kDeleteAlarms{"DELETE FROM alarm WHERE seen < ?", "", "i", ""};
+  RETURNING id, alarm)",
+                                         "i", "", "is"};
+inline constexpr Statement kDeleteAlarms{R"(
+  WITH v (id) AS ({rows}) DELETE FROM alarm WHERE id IN (SELECT id FROM v) AND seen < ?)",
+                                         "s", "i", ""};
 
 // ---- processes
 

@@ -114,8 +114,8 @@ public:
   /// by id.
   /// The caller logs the failed ones, then purges all.
   std::vector<Expired> expired(WallTime before, int limit);
-  /// Deletes them with their deliveries and attempts, and alarms not heard of since `before`. One that waits again
-  /// meanwhile stays.
+  /// Deletes them with their deliveries and attempts, and those of their alarms that were not heard of since `before`.
+  /// One that waits again meanwhile stays.
   void purge(std::span<const Expired> alerts, WallTime before);
 
   // ---- processes
