@@ -124,7 +124,7 @@ check-man:
 	mandoc -T lint -W warning man/*.[1-9]
 
 FORMATTED := $(wildcard src/*/*.cc src/*/*.h tests/*.cc tests/*.h tests/fuzz/*.cc tests/fuzz/*.h bench/*.cc)
-.PHONY: lint format coverage fuzz bench growth soak
+.PHONY: lint format coverage fuzz bench growth soak retention
 lint:
 	@tools/deps build lint
 	clang-format --dry-run -Werror $(FORMATTED)
@@ -177,7 +177,7 @@ $(BUILD)/clock.so: tests/proof/clock.c
 # BENCH: options, `BENCH=--help` lists them. DURATION: of the soak.
 BENCHED := floor spawn slow-sync.so
 soak: BENCH += --seconds $(if $(filter file,$(origin DURATION)),3600,$(DURATION))
-bench growth soak:
+bench growth soak retention:
 	@tools/deps build bench
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/alertspool $(BENCHED:%=$(BUILD)/bench/%)
 	bench/$(@:bench=run) $(BUILD) $(BENCH)

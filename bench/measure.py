@@ -2,6 +2,7 @@
 /proc says. $ALERTSPOOL is set from the first argument, the build directory, before the tests' harness reads it."""
 
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -172,31 +173,42 @@ def fill(spool, delivered, waiting):
 # ---- load
 
 def wrk(port, seconds, connections=64, objects=10_000, size=0, pause=0.0, path="/cloudmonitor"):
-    """What post.lua prints; `rate`, and `cpu_us` for each request, of all but wrk."""
-    before = busy_seconds()
+    """What post.lua prints; `rate`, and `cpu_us` for each request, of all but wrk, also by program."""
+    before = busy()
     command = ["wrk", "-t", min(2, connections), "-c", connections, "-d", f"{seconds}s",
                "-s", ROOT / "bench" / "post.lua", f"http://127.0.0.1:{port}{path}", "--", objects, size, pause]
     done = subprocess.run(list(map(str, command)), text=True, capture_output=True, check=True)
     said = json.loads(done.stdout.splitlines()[-1])
     said["rate"] = said["requests"] / said["seconds"]
-    said["cpu_us"] = (busy_seconds() - before) * 1e6 / max(1, said["requests"])
+    said["cpu_us_of"] = cpu_us(before, said["requests"])
+    said["cpu_us"] = sum(said["cpu_us_of"].values())
     return said
 
 
-def busy_seconds():
-    """Of the servers, with all that they started, and of the kernel's own threads: strangers may use the machine too."""
+def busy():
+    """{program: seconds of a processor} of the servers, with all that they started, and of the kernel's own threads:
+    strangers may use the machine too."""
     parents, used = {}, {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
-            fields = stat.read_text().rpartition(") ")[2].split()
-            pid = int(stat.parent.name)
-            parents[pid], used[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
+            fields, pid = rest.split(), int(stat.parent.name)
+            parents[pid], used[pid] = int(fields[1]), (name, sum(map(int, fields[11:15])))
 
-    def counts(pid):
+    def starter(pid):
         while (pid := parents.get(pid, 0)) not in (0, os.getpid(), KERNEL_THREADS):
             continue
-        return pid != 0
-    return sum(used[pid] for pid in used if counts(pid)) / os.sysconf("SC_CLK_TCK")
+        return pid
+    seconds = collections.Counter()
+    for pid, (name, ticks) in used.items():
+        if starter(pid):
+            seconds["kernel" if starter(pid) == KERNEL_THREADS else name] += ticks / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+def cpu_us(before, count):
+    """Microseconds of a processor for each of so many since then, by program."""
+    return {name: (seconds - before[name]) * 1e6 / max(1, count) for name, seconds in busy().items()}
 
 
 # ---- processes and disk

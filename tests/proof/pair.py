@@ -23,7 +23,7 @@ def open_pair(test, clock):
         member.network, member.cluster, member.machine = network, cluster, machine
         member.database = f"spool{cluster.databases}"
         first = first or member
-    first.beside = member
+    first.beside = (member,)
     first.start_nginx()
     return [first, member]
 

@@ -241,10 +241,10 @@ class Site:
     """A configuration, a spool, a receiver (which starts its deliverer), and nginx in front when asked for.
 
     `store`: where the spool is, else a file of its own. `enter`: words before each command, for a machine of its own.
-    `beside`: another site, whose receiver gets its share of what comes to nginx.
+    `beside`: other sites, whose receivers get their share of what comes to nginx.
     """
 
-    def __init__(self, test, settings="", actions="", nginx=False, handover=False, store=None, enter=(), beside=None):
+    def __init__(self, test, settings="", actions="", nginx=False, handover=False, store=None, enter=(), beside=()):
         self.test, self.enter, self.beside = test, enter, beside
         # Below /tmp and not $TMPDIR: a unix socket's path has at most 107 bytes.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="as-", dir="/tmp"))
@@ -379,7 +379,7 @@ class Site:
 
     def nginx_http(self):
         """The shipped files with the paths of this site, in a server of their own unless `nginx` names a shipped one."""
-        sockets = ";\n    server unix:".join(str(site.socket) for site in (self, self.beside) if site)
+        sockets = ";\n    server unix:".join(str(site.socket) for site in (self, *self.beside))
         for name, old, new in (("upstream", "/run/alertspool/alertspool.sock", sockets),
                                ("location", "/var/log/nginx/alertspool.log", str(self.dir / "access.log"))):
             text = (ROOT / "nginx-conf" / f"alertspool-{name}.conf").read_text()

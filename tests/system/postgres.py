@@ -77,11 +77,12 @@ def lives(pid):
 
 
 class Server:
-    """One server on a socket in its directory, on a machine also at its address."""
+    """One server on a socket in its directory, on a machine also at its address. `settings`: more of postgresql.conf."""
 
-    def __init__(self, directory, machine=None):
+    def __init__(self, directory, machine=None, settings=()):
         self.dir, self.machine, self.process = directory, machine, None
-        self.dir.mkdir()
+        self.settings = dict(settings)
+        self.dir.mkdir(exist_ok=True)
         if AS_SERVER:
             shutil.chown(self.dir, "postgres", "postgres")
         self.address = machine.address if machine else str(directory)
@@ -93,7 +94,8 @@ class Server:
         hba.write_text(HBA)
         settings = {"hba_file": hba, "max_connections": 40, "recovery_init_sync_method": "syncfs",
                     "wal_retrieve_retry_interval": "100ms", "listen_addresses": self.address if self.machine else "",
-                    "dynamic_shared_memory_type": "mmap"}  # a file below data/, so that one that is killed leaves none
+                    "dynamic_shared_memory_type": "mmap",  # a file below data/, so that one that is killed leaves none
+                    **self.settings}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with open(self.dir.with_suffix(".log"), "ab") as log:
             self.process = subprocess.Popen([*self.enter, ROOT / "tests" / "postgres", self.dir, *options], stderr=log,

@@ -105,7 +105,7 @@ class Balancer(Site):
 class MainPath(Shared):
     def test_callbacks_through_two_receivers_become_lines_and_runs(self):
         one = self.site_with_command(settings="", store=cluster.url(self.database, password="s3cret"))
-        two = self.site(settings="", beside=one)
+        two = self.site(settings="", beside=(one,))
         for site in (one, two):
             site.start()
         two.nginx = True
