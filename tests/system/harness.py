@@ -517,6 +517,21 @@ class Site:
         return eventually(reached, lambda: f"alert {alert_id} is {state}: {self.last_seen}\n{self.log()}", seconds)
 
 
+class Balancer(Site):
+    """The nginx of a page of docs/ in front of those of several sites."""
+
+    def __init__(self, test, page, sites):
+        self.page, self.sites = page, sites
+        super().__init__(test, nginx=True)
+
+    def nginx_http(self):
+        text = (ROOT / "docs" / self.page).read_text()
+        block = re.search(r"(?ms)^    (map|upstream) .*?^    server {.*?^    }\n", text)[0]
+        for number, site in enumerate(self.sites, 21):
+            block = block.replace(f"192.0.2.{number}:80", f"127.0.0.1:{site.port}")
+        return "access_log off;\n" + block.replace("listen 443 ssl", f"listen 127.0.0.1:{self.port}")
+
+
 def json_values(text):
     """`list --json`: one array, or one object a line."""
     text = text.strip()

@@ -19,7 +19,7 @@ import unittest
 
 import postgres
 from fault_test import small_disk
-from harness import PROGRAM, ROOT, Site, alert, eventually, tries_of
+from harness import PROGRAM, ROOT, Balancer, Site, alert, eventually, tries_of
 
 CLOCK = pathlib.Path(PROGRAM).parent / "clock.so"
 SENDER_GIVES_UP = 5  # seconds, docs/cloudmonitor.md
@@ -87,21 +87,6 @@ class Shared(unittest.TestCase):
         self.sql("UPDATE delivery SET lease_until = lease_until - 31000 WHERE state = 'running'")
 
 
-class Balancer(Site):
-    """The nginx of docs/postgresql.md in front of those of two machines."""
-
-    def __init__(self, test, sites):
-        self.sites = sites
-        super().__init__(test, nginx=True)
-
-    def nginx_http(self):
-        text = (ROOT / "docs" / "postgresql.md").read_text()
-        block = re.search(r"(?ms)^    upstream alertspool_machines {.*?^    }\n    server {.*?^    }\n", text)[0]
-        for number, site in enumerate(self.sites, 21):
-            block = block.replace(f"192.0.2.{number}:80", f"127.0.0.1:{site.port}")
-        return "access_log off;\n" + block.replace("listen 443 ssl", f"listen 127.0.0.1:{self.port}")
-
-
 class MainPath(Shared):
     def test_callbacks_through_two_receivers_become_lines_and_runs(self):
         one = self.site_with_command(settings="", store=cluster.url(self.database, password="s3cret"))
@@ -122,7 +107,7 @@ class MainPath(Shared):
 
     def test_a_balancer_passes_by_a_machine_whose_receiver_or_web_server_is_gone(self):
         sites = [self.site("deliver = no\nallow = 127.0.0.2\n", nginx="balancer").start() for _ in range(2)]
-        balancer = Balancer(self, sites)
+        balancer = Balancer(self, "postgresql.md", sites)
         send = lambda: balancer.accepted(alert(), source="127.0.0.2")
         for _ in range(4):
             send()

@@ -3,6 +3,7 @@ files are used as they are but for addresses, ports and paths."""
 
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import threading
 import time
 import unittest
 
-from harness import NGINX, PROGRAM, ROOT, Site, alert, captured_callbacks, eventually, free_port
+from harness import NGINX, PROGRAM, ROOT, Balancer, Site, alert, captured_callbacks, eventually, free_port
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 APACHE, LIGHTTPD = shutil.which("apache2", path=PATH), shutil.which("lighttpd", path=PATH)
@@ -204,6 +205,28 @@ class NginxBalancer(Nginx, unittest.TestCase):
         site = self.site()
         answer = site.http("POST", alert(), headers={"X-Forwarded-For": self.listed}, source="127.0.0.2")
         self.assertEqual(answer.status, 403)
+
+
+@unittest.skipUnless(NGINX, "no nginx")
+class ManySpools(unittest.TestCase):
+    """docs/scaling.md"""
+
+    def test_all_of_an_alarm_meets_the_same_spool(self):
+        sites = [Site(self, "deliver = no\nallow = 127.0.0.2\n", nginx="balancer").start() for _ in range(2)]
+        balancer = Balancer(self, "scaling.md", sites)
+        send = lambda body, **more: balancer.post(body, source="127.0.0.2", **more).text.split()[0]
+        for n in range(20):
+            event = {"product": "ECS", "name": "Instance:Failure", "resourceId": f"acs:ecs:cn:1:instance/i-{n}"}
+            for state in ("ALERT", "OK"):
+                self.assertEqual(send(alert(f"{state}{n}", state, ruleId=f"rule{n}")), "accepted")
+                self.assertEqual(send(alert(f"load{n}", state, ruleId="")), "accepted")
+                kind = {"content_type": "application/json"}
+                self.assertEqual(send(json.dumps({**event, "status": state}, indent=1).encode(), **kind), "accepted")
+            repeated = alert(f"disk{n}", lastTime="1") + b"&signature="
+            self.assertEqual([send(repeated + b"a"), send(repeated + b"b")], ["accepted", "duplicate"])
+        one, two = ({found["alarm"] for found in site.list("--limit", 200)} for site in sites)
+        self.assertEqual(len(one) + len(two), 80)
+        self.assertTrue(one and two and not one & two)
 
 
 class Apache(Server):
