@@ -346,6 +346,8 @@ class Servers(Shared):
         cluster.primary.set("default_transaction_read_only", "on")
         body = alert()
         try:
+            # The server tells its sessions when they are idle.
+            eventually(lambda: one.post(alert()).status == 503, "the receiver's session is told")
             self.expect_503(one, body)
         finally:
             cluster.primary.set("default_transaction_read_only", "off")
