@@ -7,6 +7,7 @@ import collections
 import contextlib
 import copy
 import ctypes
+import functools
 import os
 import pathlib
 import re
@@ -16,7 +17,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import PROGRAM, FastCgi, Site, alert, tries_of
+from harness import PROGRAM, AtOnce, FastCgi, Site, alert, tries_of
 
 
 class Sent:
@@ -175,22 +176,12 @@ class Trial(Site):
         return [tuple(map(int, line.split())) for line in self.record.read_text().splitlines()]
 
 
-class Senders:
+class Senders(AtOnce):
     """One for each lane; each comes again with an alert until it is answered 200."""
 
     def __init__(self, trial):
-        self.trial, self.lock, self.stopping = trial, threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self.work, args=(f"lane{n}",)) for n in range(4)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
+        super().__init__(threading.Event(), *(functools.partial(self.work, f"lane{n}") for n in range(4)))
+        self.trial, self.lock = trial, threading.Lock()
 
     def work(self, lane):
         while not self.stopping.is_set():

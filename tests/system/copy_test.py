@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import unittest
 
 import postgres
 from fault_test import small_disk
-from harness import PROGRAM, Site, alert, eventually
+from harness import PROGRAM, AtOnce, Site, alert, eventually
 
 TRIES = 4  # of the sender, docs/cloudmonitor.md
 SCRIPT = "[ -e $0.healed ] || [ $CMS_ALERT_NAME = fine ]"
@@ -90,10 +91,7 @@ class WhileCallbacksCome(Move):
             eventually(lambda: all(len(ids[name]) > before[name] + count for name in names), "callbacks come in")
         site.start()
         deliverer = site.start_deliverer()
-        threads = [threading.Thread(target=send, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
-        try:
+        with AtOnce(stopping, *(functools.partial(send, name) for name in names)):
             more_come(100)
             eventually(lambda: (ids["late"][0], 1) in site.runs("act"), lambda: f"one was tried\n{site.log()}")
             deliverer.terminate()
@@ -106,10 +104,6 @@ class WhileCallbacksCome(Move):
             more_come(20)
             (site.dir / "act.healed").touch()
             site.start_deliverer()
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join()
         self.assertEqual(lost, [])
         eventually(lambda: not site.list("--state", "pending", "--limit", 1) and
                    not site.list("--state", "running", "--limit", 1), lambda: f"all are delivered\n{site.log()}", 60)

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ import threading
 import time
 import unittest
 
-from harness import FORM, PROGRAM, FastCgi, Site, alert, eventually, tries_of
+from harness import FORM, PROGRAM, AtOnce, FastCgi, Site, alert, eventually, tries_of
 
 
 class Connections(unittest.TestCase):
@@ -153,14 +154,13 @@ class Connections(unittest.TestCase):
         self.assertEqual(site.stop(), 0)
 
 
-class Load:
+class Load(AtOnce):
     """Posts from several threads, as many as more() asks for; remembers every id that was answered 200."""
 
     def __init__(self, site):
+        super().__init__(threading.Event(), *(functools.partial(self.work, n) for n in range(8)))
         self.site, self.accepted, self.lock, self.goal = site, {}, threading.Lock(), 0
         self.refused = []
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.work, args=(n,)) for n in range(8)]
 
     def work(self, lane):
         while not self.stopping.is_set():
@@ -179,16 +179,6 @@ class Load:
                     self.accepted[answer.id] = body
                 else:
                     self.refused.append(answer)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
     def more(self, count):
         """Returns when half of them are accepted: what follows happens under load."""

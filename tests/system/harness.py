@@ -28,6 +28,23 @@ SHARED = pathlib.Path(os.environ.get("ALERTSPOOL_SHARED", ROOT.parent / "shared"
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 
 
+class AtOnce:
+    """A thread for each work, which ends when `stopping` is set: when `with` does."""
+
+    def __init__(self, stopping, *works):
+        self.stopping, self.threads = stopping, [threading.Thread(target=work) for work in works]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
 def eventually(condition, what, seconds=15.0):
     """The first true value of condition(); fails the test when the deadline passes."""
     end = time.monotonic() + seconds

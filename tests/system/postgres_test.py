@@ -19,7 +19,7 @@ import unittest
 
 import postgres
 from fault_test import small_disk
-from harness import PROGRAM, ROOT, Balancer, Site, alert, eventually, tries_of
+from harness import PROGRAM, ROOT, AtOnce, Balancer, Site, alert, eventually, tries_of
 
 CLOCK = pathlib.Path(PROGRAM).parent / "clock.so"
 SENDER_GIVES_UP = 5  # seconds, docs/cloudmonitor.md
@@ -204,19 +204,12 @@ class Servers(Shared):
                 with contextlib.suppress(OSError):
                     answer = one.post(body)
                     (answered if answer.status == 200 else refused).append((time.monotonic(), answer))
-        threads = [threading.Thread(target=send) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        try:
+        with AtOnce(stopping, *[send] * 4):
             eventually(lambda: len(answered) > 50, lambda: f"callbacks are stored\n{one.log()}")
             cluster.primary.kill()
             cluster.promote()
             promoted = time.monotonic()
             eventually(lambda: answered[-1][0] > promoted, lambda: f"stored again\n{one.log()}")
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join()
         cluster.join()
         first = min(when for when, _ in answered if when > promoted) - promoted
         self.assertLess(first, 1)

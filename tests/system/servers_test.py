@@ -2,6 +2,7 @@
 files are used as they are but for addresses, ports and paths."""
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ import threading
 import time
 import unittest
 
-from harness import NGINX, PROGRAM, ROOT, Balancer, Site, alert, captured_callbacks, eventually, free_port
+from harness import NGINX, PROGRAM, ROOT, AtOnce, Balancer, Site, alert, captured_callbacks, eventually, free_port
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 APACHE, LIGHTTPD = shutil.which("apache2", path=PATH), shutil.which("lighttpd", path=PATH)
@@ -127,20 +128,14 @@ class Server:
             already = len(acknowledged)
             eventually(lambda: len(acknowledged) > already + 20, lambda: f"works\n{site.log()}{site.web_log()}")
 
-        senders = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
-        self.addCleanup(enough.set)
-        for sender in senders:
-            sender.start()
-        some_more()
-        if self.service:
-            site.stop()
-            site.start(wait=False)
+        with AtOnce(enough, *(functools.partial(send, sender) for sender in range(4))):
             some_more()
-        self.restart(site)
-        some_more()
-        enough.set()
-        for sender in senders:
-            sender.join()
+            if self.service:
+                site.stop()
+                site.start(wait=False)
+                some_more()
+            self.restart(site)
+            some_more()
         self.accepted(site, alert())  # as CGI nothing runs what waits before another callback
 
         def waiting():
