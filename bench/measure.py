@@ -189,10 +189,10 @@ def busy():
     """{program: seconds of a processor} of the servers, with all that they started, and of the kernel's own threads:
     strangers may use the machine too."""
     parents, used = {}, {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended
-            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
-            fields, pid = rest.split(), int(stat.parent.name)
+            name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(") ")
+            fields, pid = rest.split(), int(process.name)
             parents[pid], used[pid] = int(fields[1]), (name, sum(map(int, fields[11:15])))
 
     def starter(pid):

@@ -332,9 +332,9 @@ class ApacheFcgid(Apache, unittest.TestCase):
     @staticmethod
     def processes(site):
         found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has just ended
-                found += [path] if path.read_bytes().startswith(f"{site.dir}/alertspool.cgi".encode()) else []
+                found += [path] if (path / "cmdline").read_bytes().startswith(f"{site.dir}/alertspool.cgi".encode()) else []
         return found
 
     def test_a_command_that_ends_soon_after_its_process_is_not_run_again(self):
