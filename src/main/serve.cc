@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <tuple>
 
 namespace alertspool {
@@ -36,7 +36,25 @@ constexpr std::chrono::seconds kGrace = 10s;
 constexpr const char* kOwnExecutable = "/proc/self/exe";
 
 /// What a reload replaces: readers take the pointer once for each request.
-using Settings = std::atomic<std::shared_ptr<const ReceiverSettings>>;
+class Settings {
+public:
+  using Pointer = std::shared_ptr<const ReceiverSettings>;
+
+  explicit Settings(const Config& config) { take(config); }
+  void take(const Config& config) {
+    Pointer fresh = std::make_shared<const ReceiverSettings>(config.receiver());
+    const std::lock_guard lock(mutex_);
+    current_.swap(fresh);
+  }
+  Pointer get() const {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  Pointer current_;
+};
 
 /// `alertspool deliver` with the configuration that these arguments name, for kOwnExecutable.
 std::vector<std::string> deliver_command(const Arguments& arguments, const char* option) {
@@ -48,7 +66,7 @@ std::vector<std::string> deliver_command(const Arguments& arguments, const char*
 void reload(const Arguments& arguments, const Config& before, Settings& settings, ProcessInfo& self) {
   const std::optional<Config> after = reload_config(arguments, Secrets::read, self.note);
   if (!after) return;
-  settings = std::make_shared<const ReceiverSettings>(after->receiver());
+  settings.take(*after);
   self.actions = describe(after->actions);
   const auto fixed = [](const Config& c) {
     return std::tie(c.store.url, c.store.max_waiting, c.listen, c.listen_group, c.deliver);
@@ -71,7 +89,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
   const Fd signals = take_signals();  // before any thread, so that all have them blocked
   unsetenv("GATEWAY_INTERFACE");      // whatever a process manager left there: the deliverer is no CGI program
   const SystemClock clock;
-  Settings settings = std::make_shared<const ReceiverSettings>(config.receiver());
+  Settings settings(config);
   ProcessInfo self{"receiver", host_name(), getpid(), clock.wall(), describe(config.actions), ""};
   const std::string socket = whose == Listener::ours ? config.listen : "standard input";
   log::notice("start",
@@ -86,7 +104,7 @@ int serve_fastcgi(const Arguments& arguments, const Config& config, Fd listener,
     if (stored > 0) wake.call();
   });
   FastCgi fastcgi(
-      std::move(listener), whose, [&] { return settings.load(); }, committer, refusals, clock);
+      std::move(listener), whose, [&] { return settings.get(); }, committer, refusals, clock);
   DelivererProcess deliverer(deliver_command(arguments, "--child"), kOwnExecutable);
 
   SteadyTime next_announce{};
