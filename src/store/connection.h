@@ -63,6 +63,7 @@ public:
 
 protected:
   bool makes() const noexcept { return use_ == StoreUse::receive || use_ == StoreUse::fill; }
+  bool copies() const noexcept { return use_ == StoreUse::drain || use_ == StoreUse::fill; }
   /// Throws StoreError unless this program knows the schema, and the spool is open where `use` needs that.
   void check_version(const std::string& spool, Session& session) const;
 

@@ -127,7 +127,6 @@ public:
       : Connection(std::move(settings), use, clock),
         name_("spool " + public_url(settings_.url)),
         quick_(use == StoreUse::receive || use == StoreUse::deliver),
-        copies_(use == StoreUse::drain || use == StoreUse::fill),
         patience_(quick_ ? settings_.lock_timeout : 60s) {}
   ~Postgres() override { discard(); }
 
@@ -155,7 +154,6 @@ private:
 
   const std::string name_;
   const bool quick_;
-  const bool copies_;
   const milliseconds patience_;
   std::unique_ptr<Session> session_;
   Watchdog watchdog_;
@@ -177,7 +175,7 @@ bool Postgres::open() {
   try {
     session_ = std::make_unique<Session>("postgresql", server_url(settings_.url));
     watchdog_.guard(session_->socket(), std::chrono::steady_clock::now() + patience_);
-    const Row row = session_->run(kGreet, {std::to_string(patience_.count()), quick_ || copies_ ? "off" : "on"}).at(0);
+    const Row row = session_->run(kGreet, {std::to_string(patience_.count()), quick_ || copies() ? "off" : "on"}).at(0);
     if (std::exchange(left_behind_, false)) session_->run(kEndSession, identity_);
     identity_ = {row[3], row[4]};
     for (const auto& [value, setting] : {std::pair(text(row[0]), "synchronous_commit"), {text(row[1]), "fsync"}}) {
@@ -233,7 +231,7 @@ void Postgres::begin(const Statement& statement) {
   const auto say = [&] {
     // The server ends what takes it too long; a copy as a whole may take hours.
     const SteadyTime deadline = std::chrono::steady_clock::now() + patience_;
-    watchdog_.guard(session_->socket(), copies_ ? SteadyTime::max() : deadline);
+    watchdog_.guard(session_->socket(), copies() ? SteadyTime::max() : deadline);
     session_->run(statement);
   };
   if (session_) {

@@ -18,7 +18,7 @@ void Connection::check_version(const std::string& spool, Session& session) const
   const std::vector<Row> rows = session.run(sql::kReadVersion);
   if (rows.size() == 1 && integer(rows[0][0]) == sql::kSchemaVersion) return;
   if (rows.size() == 1 && integer(rows[0][0]) <= sql::kUnfinished) {
-    if (use_ == StoreUse::drain || use_ == StoreUse::fill) return;
+    if (copies()) return;
     throw StoreClosed(why_closed(spool, integer(rows[0][0]), text(session.run(sql::kReadPeer).at(0)[0])));
   }
   throw StoreError(spool + " has schema version " + (rows.empty() ? "none" : std::to_string(integer(rows[0][0]))) +
