@@ -201,8 +201,8 @@ def busy():
         return pid
     seconds = collections.Counter()
     for pid, (name, ticks) in used.items():
-        if starter(pid):
-            seconds["kernel" if starter(pid) == KERNEL_THREADS else name] += ticks / os.sysconf("SC_CLK_TCK")
+        if first := starter(pid):
+            seconds["kernel" if first == KERNEL_THREADS else name] += ticks / os.sysconf("SC_CLK_TCK")
     return seconds
 
 

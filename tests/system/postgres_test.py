@@ -258,8 +258,8 @@ class Servers(Shared):
         eventually(lambda: len(one.runs("act")) == 2, lambda: f"both are delivered\n{one.log()}")
 
     def test_an_old_primary_holds_nothing_up_and_acknowledges_nothing(self):
-        """It is first in the list, hangs, and comes back as if nothing had been. The second fence of the manual: it has no
-        standby any more."""
+        """It is first in the list, hangs, and comes back as if nothing had been. The second fence of the manual: it has
+        no standby any more."""
         old = cluster.primary
         cluster.servers.sort(key=lambda server: server is not old)
         one = self.site().start()

@@ -331,10 +331,10 @@ class ApacheFcgid(Apache, unittest.TestCase):
 
     @staticmethod
     def processes(site):
-        found = []
+        found, program = [], f"{site.dir}/alertspool.cgi".encode()
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has just ended
-                found += [path] if (path / "cmdline").read_bytes().startswith(f"{site.dir}/alertspool.cgi".encode()) else []
+                found += [path] if (path / "cmdline").read_bytes().startswith(program) else []
         return found
 
     def test_a_command_that_ends_soon_after_its_process_is_not_run_again(self):
