@@ -184,7 +184,6 @@ void Sqlite::open() {
   check_version("spool " + path_, *session);
   if (text(session->run(kReadJournalMode)[0][0]) != "wal") session->execute("PRAGMA journal_mode = WAL");
   session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-  session->execute("PRAGMA wal_autocheckpoint = 4000");
   session->execute("PRAGMA cache_size = -8000");
   session->execute("PRAGMA temp_store = MEMORY");  // else each batch opens a file for its statement journal
   if (sync_failed_) {
