@@ -52,7 +52,8 @@ inline constexpr const char* kCreate[] = {
       lease_until BIGINT,                       -- when running: theirs until then
       PRIMARY KEY (alert_id, action)
     ) WITHOUT ROWID)",
-    "CREATE INDEX delivery_fresh ON delivery (action, alert_id) WHERE state = 'pending' AND lane IS NULL",
+    // with the columns of its condition: else SQLite looks each up in the table to test it once more
+    "CREATE INDEX delivery_fresh ON delivery (action, alert_id, state, lane) WHERE state = 'pending' AND lane IS NULL",
     R"(CREATE INDEX delivery_lane ON delivery (action, lane, alert_id)
         WHERE state IN ('pending', 'running') AND lane IS NOT NULL)",
     "CREATE INDEX delivery_due ON delivery (action, due) WHERE state = 'pending' AND due IS NOT NULL",
