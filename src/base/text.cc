@@ -97,6 +97,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+bool is_plain(std::string_view text) noexcept {
+  return plain_front(text) == text.size();
+}
+
 std::string to_valid_utf8(std::string_view bytes, bool* replaced) {
   bool all_valid = true;
   std::string valid = rewritten(bytes, [&](std::string& out, std::string_view part, auto code) {

@@ -22,6 +22,9 @@ std::u32string code_points(std::string_view text);
 std::string escape_bytes(std::string_view bytes);
 std::string unescape_bytes(std::string_view text);
 
+/// Whether it is printable ASCII without backslash, which nothing here changes.
+bool is_plain(std::string_view text) noexcept;
+
 /// For one line on a terminal or in a log: newline and tab become `\n` and `\t`, other ASCII controls `\xHH`, and C1,
 /// U+2028, U+2029 and bidirectional controls `\u{HHHH}`; backslash becomes `\\`. Invalid UTF-8 becomes U+FFFD first.
 std::string escape_controls(std::string_view text);
