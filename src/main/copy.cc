@@ -15,6 +15,10 @@
 namespace alertspool {
 namespace {
 
+std::ostream& print_rows(std::ostream& out, const std::string& table, std::int64_t rows) {
+  return out << std::left << std::setw(8) << table << std::right << std::setw(12) << rows;
+}
+
 int run(const Arguments& arguments) {
   const Config config = config_of(arguments, Secrets::leave);
   StoreSettings to = config.store;
@@ -27,7 +31,7 @@ int run(const Arguments& arguments) {
                     to_name = copy_name(to.url, here);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const Copied copied = copy_spool(config.store, to, here, clock, [&](const std::string& table, std::int64_t rows) {
-    if (terminal) std::cerr << '\r' << std::left << std::setw(8) << table << std::right << std::setw(12) << rows;
+    if (terminal) print_rows(std::cerr << '\r', table, rows);
   });
   if (terminal) std::cerr << '\n';
   if (copied.end == Copied::End::served) {
@@ -42,8 +46,7 @@ int run(const Arguments& arguments) {
     std::cout << "was moved to " << to_name << " before\n";
     return kOk;
   }
-  for (const Copied::Table& table : copied.tables)
-    std::cout << std::left << std::setw(8) << table.name << std::right << std::setw(12) << table.rows << '\n';
+  for (const Copied::Table& table : copied.tables) print_rows(std::cout, table.name, table.rows) << '\n';
   std::cout << "sha256   " << copied.digest << "\nmoved to " << to_name << '\n';
   log::notice("copy", {{"by", operator_name()},
                        {"from", from_name},
