@@ -187,6 +187,15 @@ TEST_P(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
   EXPECT_EQ(alerts(claim(4)), (Ids{first, first + 1, other}));
 }
 
+TEST_P(StoreTest, WhatIsDueDoesNotWaitUntilAHugeQueueIsSorted) {
+  std::vector<Incoming> flood;
+  for (int i = 0; i < 5'000; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
+  const std::int64_t first = receiver.put(flood)[0].id;
+  const std::int64_t other = put(incoming("other", "other")).id;
+  EXPECT_EQ(alerts(claim(4)), Ids{first});
+  EXPECT_EQ(alerts(claim(4)), Ids{other});
+}
+
 TEST_P(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
   std::vector<Incoming> batch;
   for (int i = 0; i < 6; ++i) batch.push_back(incoming("d" + std::to_string(i), "alarm" + std::to_string(i)));

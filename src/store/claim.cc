@@ -9,6 +9,7 @@ namespace alertspool {
 namespace {
 
 constexpr std::int64_t kFreshAtOnce = 512;
+constexpr int kMostPortions = 8;
 
 struct Parts {
   const char* state;
@@ -62,7 +63,8 @@ Earliest earliest(Session& session, const std::string& action, const std::string
 }
 
 /// A claim, in as many transactions as it takes. Fresh ones enter their lanes until heads fill the room, so that one
-/// long lane hides no other; in portions, so that nobody waits long for the lock.
+/// long lane hides no other; in portions, so that nobody waits long for the lock. Who has something to work on does not
+/// wait for a million of them: the next claim goes on.
 class Claim {
 public:
   Claim(Connection& connection, const std::string& action, int limit, const Lease& lease, milliseconds farthest)
@@ -75,7 +77,8 @@ public:
 
   std::vector<Claimed> take() {
     try {
-      while (more_ && room() > 0) take_portion();
+      for (int portions = 0; more_ && room() > 0 && (portions < kMostPortions || claims_.empty()); ++portions)
+        take_portion();
     } catch (const StoreError&) {
       if (claims_.empty()) throw;  // else what is claimed has to be worked on; the next call meets the error again
     }
