@@ -99,7 +99,8 @@ public:
 
   /// Up to `limit` deliveries of that action that are due, oldest first, with all that follow in the same lane, now
   /// running and leased to `owner`. Returned in an order in which each lane is in order. Leases that ended are due.
-  /// `farthest`: due times further ahead than this count as due (the clock was set back).
+  /// `farthest`: due times further ahead than this count as due (the clock was set back). Of thousands that no claim
+  /// has looked at yet it may return fewer than are due, but not none: the next call goes on.
   std::vector<Claimed> claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
 
   /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. `released`:
