@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -39,15 +41,22 @@ protected:
     return incoming;
   }
   std::int64_t put(const Incoming& one) { return receiver.put(std::vector{one})[0].id; }
-  std::vector<std::int64_t> put_many(int count) {
+  std::vector<std::int64_t> put_many(int count, int alarms = 7) {
     std::vector<Incoming> batch;
-    for (int i = 0; i < count; ++i) batch.push_back(incoming("d" + std::to_string(i), "a" + std::to_string(i % 7)));
+    for (int i = 0; i < count; ++i)
+      batch.push_back(incoming("d" + std::to_string(i), "a" + std::to_string(i % alarms)));
     std::vector<std::int64_t> ids;
     for (const Put& put : receiver.put(batch)) ids.push_back(put.id);
     return ids;
   }
   std::vector<Claimed> claim(Store& store, const std::string& action = "log", int limit = 1'000) {
-    return store.claim(action, limit, lease, kNoLimit);
+    std::vector<Claimed> all;
+    for (bool more = true; more && static_cast<int>(all.size()) < limit;) {
+      Claims claims = store.claim(action, limit - static_cast<int>(all.size()), lease, kNoLimit);
+      std::ranges::move(claims.taken, std::back_inserter(all));
+      more = claims.more;
+    }
+    return all;
   }
   void mark(const Claimed& claimed, Mark::Kind kind, const std::string& outcome) {
     const Mark mark{claimed.alert_id, claimed.action,  kind,    clock.wall() + milliseconds(60'000), claimed.attempt,
@@ -56,7 +65,7 @@ protected:
   }
   /// Some of each state that there is.
   void fill() {
-    put_many(600);
+    put_many(600, 600);
     const auto claims = claim(deliverer);
     for (std::size_t i = 0; i < 300; ++i) mark(claims[i], Mark::Kind::delivered, "exit 0");
     mark(claims[300], Mark::Kind::failed, "exit 65");

@@ -156,7 +156,7 @@ protected:
   std::string state(std::int64_t id) { return receiver.show(id)->state(); }
   std::vector<Claimed> claim_elsewhere(int limit = 100) {
     const Lease other{"elsewhere-1", "elsewhere", seconds(30)};
-    return receiver.claim("log", limit, other, hours(24));
+    return receiver.claim("log", limit, other, hours(24)).taken;
   }
   Outcome once_later(const Task& task) const {
     if (task.attempt.number == 1) return {Kind::later, "exit 75", "", {}};
@@ -331,6 +331,16 @@ TEST_P(DelivererTest, DrainsThousandsWithinTheRoomThereIs) {
   EXPECT_FALSE(script.overtaken);
   EXPECT_EQ(std::set(script.started.begin(), script.started.end()).size(), 2000U);
   EXPECT_EQ(script.started.size(), 2000U);
+}
+
+TEST_P(DelivererTest, ALongCommandAndALongQueueHoldUpNoOtherAlarm) {
+  std::vector<Incoming> batch;
+  for (int n = 0; n < 2'000; ++n) batch.push_back(incoming("flood"));
+  receiver.put(batch);
+  const std::int64_t other = put("other");
+  script.takes = hours(1);
+  run_for(10);  // none of which is long enough for a look without a reason
+  EXPECT_EQ(script.started, (Started{"log:1#1", "log:" + std::to_string(other) + "#1"}));
 }
 
 TEST_P(DelivererTest, LeavesOtherActionsDeliveriesWhereTheyAre) {

@@ -72,7 +72,7 @@ protected:
 
   /// Runs the next delivery of that action to this end.
   void end_next(const std::string& action, Mark::Kind kind, const std::string& output = "") {
-    const std::vector<Claimed> claimed = deliverer_->claim(action, 1, lease_, kNoLimit);
+    const std::vector<Claimed> claimed = deliverer_->claim(action, 1, lease_, kNoLimit).taken;
     ASSERT_EQ(claimed.size(), 1U);
     const Mark mark{claimed[0].alert_id,
                     claimed[0].action,
@@ -288,8 +288,8 @@ TEST_F(Operator, RetryMakesAFailedDeliveryDue) {
   EXPECT_EQ(said.code, kOk);
   EXPECT_TRUE(contains(said.out, std::to_string(id) + ": retried page\n")) << said.out;
   EXPECT_TRUE(contains(said.errors, "event=retry") && contains(said.errors, "by=")) << said.errors;
-  EXPECT_EQ(deliverer_->claim("page", 10, lease_, kNoLimit).size(), 1U);
-  EXPECT_TRUE(deliverer_->claim("log", 10, lease_, kNoLimit).empty());
+  EXPECT_EQ(deliverer_->claim("page", 10, lease_, kNoLimit).taken.size(), 1U);
+  EXPECT_TRUE(deliverer_->claim("log", 10, lease_, kNoLimit).taken.empty());
 }
 
 TEST_F(Operator, DropPutsFailedDeliveriesAway) {
@@ -506,7 +506,7 @@ TEST_F(Operator, DrillPrintsEachAttemptUntilAllDelivered) {
     Store store(settings_, StoreUse::deliver, clock_);
     for (const Mark::Kind kind : {Mark::Kind::later, Mark::Kind::delivered}) {
       std::vector<Claimed> claimed;
-      while (claimed.empty()) claimed = store.claim("page", 1, lease_, kNoLimit);
+      while (claimed.empty()) claimed = store.claim("page", 1, lease_, kNoLimit).taken;
       const Mark mark{claimed[0].alert_id,
                       claimed[0].action,
                       kind,

@@ -57,9 +57,15 @@ protected:
     clears.followers = {"page"};
     return {fires, clears};
   }
+  /// So many of one alarm. Returns the id of the first.
+  std::int64_t put_flood(int count) {
+    std::vector<Incoming> flood;
+    for (int i = 0; i < count; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
+    return receiver.put(flood)[0].id;
+  }
   Put put(const Incoming& one) { return receiver.put(std::vector{one})[0]; }
   std::vector<Claimed> claim(int limit = 100, const std::string& action = "log") {
-    return deliverer.claim(action, limit, lease, kNoLimit);
+    return deliverer.claim(action, limit, lease, kNoLimit).taken;
   }
   std::size_t mark(const Claimed& claimed, Mark::Kind kind, milliseconds later = milliseconds(0)) {
     Mark mark;
@@ -170,7 +176,7 @@ TEST_P(StoreTest, BatchesOfEverySizeAreStoredWhole) {
       EXPECT_EQ(receiver.show(puts[i].id)->callback.body, batch[i].callback.body);
     total += puts.size();
   }
-  EXPECT_EQ(claim(10'000).size(), total);
+  EXPECT_EQ(receiver.status().alerts, static_cast<std::int64_t>(total));
 }
 
 TEST_P(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
@@ -180,20 +186,31 @@ TEST_P(StoreTest, DeliveriesOfOneAlarmAreClaimedInOrderOfArrival) {
 }
 
 TEST_P(StoreTest, ClaimTakesHeadsOfManyAlarmsBeforeTheQueueOfOne) {
-  std::vector<Incoming> flood;
-  for (int i = 0; i < 2'000; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
-  const std::int64_t first = receiver.put(flood)[0].id;
+  const std::int64_t first = put_flood(100);
   const std::int64_t other = put(incoming("other", "other")).id;
   EXPECT_EQ(alerts(claim(4)), (Ids{first, first + 1, other}));
 }
 
 TEST_P(StoreTest, WhatIsDueDoesNotWaitUntilAHugeQueueIsSorted) {
-  std::vector<Incoming> flood;
-  for (int i = 0; i < 5'000; ++i) flood.push_back(incoming("flood" + std::to_string(i), "flood"));
-  const std::int64_t first = receiver.put(flood)[0].id;
+  const std::int64_t first = put_flood(1'200);
   const std::int64_t other = put(incoming("other", "other")).id;
-  EXPECT_EQ(alerts(claim(4)), Ids{first});
-  EXPECT_EQ(alerts(claim(4)), Ids{other});
+  Claims claims = deliverer.claim("log", 4, lease, kNoLimit);
+  EXPECT_EQ(alerts(claims.taken), Ids{first});
+  EXPECT_TRUE(claims.more);
+  claims = deliverer.claim("log", 4, lease, kNoLimit);
+  EXPECT_TRUE(claims.taken.empty());
+  EXPECT_TRUE(claims.more);
+  claims = deliverer.claim("log", 4, lease, kNoLimit);
+  EXPECT_EQ(alerts(claims.taken), Ids{other});
+  EXPECT_FALSE(claims.more);
+}
+
+TEST_P(StoreTest, AClaimThatTookAllItWasAskedForSaysThatThereMayBeMore) {
+  put(incoming("d1", "a"));
+  put(incoming("d2", "b"));
+  EXPECT_TRUE(deliverer.claim("log", 1, lease, kNoLimit).more);
+  EXPECT_FALSE(deliverer.claim("log", 2, lease, kNoLimit).more);
+  EXPECT_FALSE(deliverer.claim("log", 1, lease, kNoLimit).more);
 }
 
 TEST_P(StoreTest, HeadsBeyondTheRoomAreClaimedNext) {
@@ -221,7 +238,7 @@ TEST_P(StoreTest, ClaimedDeliveryIsNotClaimedAgainBeforeItsLeaseEnds) {
   EXPECT_EQ(claim().size(), 1U);
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
   clock.advance(milliseconds(29'000));
-  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
+  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).taken.empty());
 }
 
 TEST_P(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
@@ -230,7 +247,7 @@ TEST_P(StoreTest, EndedLeaseIsClaimedByAnotherAndTheLateMarkChangesNothing) {
   ASSERT_EQ(claims.size(), 1U);
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
   clock.advance(milliseconds(31'000));
-  const auto again = deliverer.claim("log", 10, other, kNoLimit);
+  const auto again = deliverer.claim("log", 10, other, kNoLimit).taken;
   ASSERT_EQ(alerts(again), alerts(claims));
   EXPECT_EQ(again[0].attempt, 2);
   EXPECT_EQ(mark(claims[0], Mark::Kind::delivered), 0U);
@@ -244,7 +261,7 @@ TEST_P(StoreTest, RenewedLeaseDoesNotEnd) {
   deliverer.renew(lease);
   clock.advance(milliseconds(20'000));
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
-  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).empty());
+  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).taken.empty());
 }
 
 TEST_F(SqliteStore, TakeOverMakesRunningOnesDueWithAHigherAttempt) {
@@ -329,7 +346,7 @@ TEST_P(StoreTest, ClockSetBackAnHourStrandsNothing) {
   put(incoming("d1"));
   mark(claim()[0], Mark::Kind::later, milliseconds(10'000));
   clock.set_wall(clock.wall() - std::chrono::hours(1));
-  EXPECT_EQ(deliverer.claim("log", 10, lease, milliseconds(660'000)).size(), 1U);
+  EXPECT_EQ(deliverer.claim("log", 10, lease, milliseconds(660'000)).taken.size(), 1U);
 }
 
 TEST_P(StoreTest, FollowerGetsEverythingOfItsAlarmUntilItsOk) {
@@ -846,7 +863,7 @@ TEST_F(PostgresStore, ClockOfTheServerDecides) {
   one = incoming("d2", "b");
   one.callback.received = ahead.wall();
   const std::int64_t second = put(one).id;
-  const auto first = fast.claim("log", 1, lease, kNoLimit);
+  const auto first = fast.claim("log", 1, lease, kNoLimit).taken;
   ASSERT_EQ(alerts(first), Ids{id});
   EXPECT_EQ(alerts(claim(1)), Ids{second}) << "due by the server's time, though received an hour later";
   Mark mark;
@@ -857,11 +874,11 @@ TEST_F(PostgresStore, ClockOfTheServerDecides) {
   ASSERT_EQ(fast.mark(std::vector{mark}, lease), 1U);
   EXPECT_EQ(fast.next_due({"log"}, lease), mark.due);
   EXPECT_EQ(deliverer.next_due({"log"}, lease), clock.wall() + milliseconds(10'000));
-  EXPECT_TRUE(fast.claim("log", 1, lease, kNoLimit).empty());
+  EXPECT_TRUE(fast.claim("log", 1, lease, kNoLimit).taken.empty());
   clock.advance(milliseconds(10'001));
   EXPECT_EQ(alerts(claim(1)), Ids{id});
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
-  EXPECT_TRUE(fast.claim("log", 1, other, kNoLimit).empty()) << "its lease has not ended by the server's time";
+  EXPECT_TRUE(fast.claim("log", 1, other, kNoLimit).taken.empty()) << "its lease has not ended by the server's time";
 }
 
 TEST_F(PostgresStore, AlertsOfOneAlarmAreStoredOneAfterTheOther) {
@@ -1044,7 +1061,7 @@ TEST_F(PostgresStore, ManyAtOnceDeliverEachOnceAndEachAlarmInOrder) {
       const Lease mine{"host-" + std::to_string(d), "host", milliseconds(30'000)};
       for (bool last = false; !last;) {
         last = storing == 0;
-        for (const Claimed& claimed : store.claim("log", 5, mine, kNoLimit)) {
+        for (const Claimed& claimed : store.claim("log", 5, mine, kNoLimit).taken) {
           last = false;
           {
             const std::lock_guard guard(mutex);

@@ -105,7 +105,7 @@ void Deliverer::claim(Worker& worker) {
   const int wanted = worker.wanted();
   if (wanted == 0) return;
   const ActionConfig& config = worker.config();
-  worker.add(store_.claim(config.route.action, wanted, lease_, farthest_due(config.retry)), wanted);
+  worker.add(store_.claim(config.route.action, wanted, lease_, farthest_due(config.retry)));
 }
 
 /// Those who found nothing look again in a second, or when the first becomes due.

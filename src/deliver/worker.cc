@@ -47,9 +47,9 @@ int Worker::wanted() const noexcept {
   return retired_ || !look_ || 2 * waiting_ > most ? 0 : most - waiting_;
 }
 
-void Worker::add(std::vector<Claimed> claims, int wanted) {
-  look_ = more_ = static_cast<int>(claims.size()) >= wanted;
-  for (Claimed& claimed : claims) {
+void Worker::add(Claims claims) {
+  look_ = more_ = claims.more;
+  for (Claimed& claimed : claims.taken) {
     Lane& lane = lanes_[claimed.alarm];
     if (!lane.busy && lane.waiting.empty()) ready_.push_back(claimed.alarm);
     lane.waiting.push_back(std::move(claimed));

@@ -38,8 +38,7 @@ public:
   int wanted() const noexcept;
   /// It wants more, has nothing to start, and knows that there is more.
   bool hungry() const noexcept { return more_ && ready_.empty() && wanted() > 0; }
-  /// What was claimed when `wanted` were asked for.
-  void add(std::vector<Claimed> claims, int wanted);
+  void add(Claims claims);
 
   /// Goes on with what runs and, until `lease_end`, starts what there is room for.
   void advance(const Clock& clock, SteadyTime lease_end, Results& results);

@@ -1,7 +1,6 @@
 #include "store/store_impl.h"
 
 #include <algorithm>
-#include <iterator>
 #include <unordered_map>
 
 namespace alertspool {
@@ -9,7 +8,6 @@ namespace alertspool {
 namespace {
 
 constexpr std::int64_t kFreshAtOnce = 512;
-constexpr int kMostPortions = 8;
 
 struct Parts {
   const char* state;
@@ -62,9 +60,8 @@ Earliest earliest(Session& session, const std::string& action, const std::string
           number(session.run(sql::kOldestFresh, {action})[0][0])};
 }
 
-/// A claim, in as many transactions as it takes. Fresh ones enter their lanes until heads fill the room, so that one
-/// long lane hides no other; in portions, so that nobody waits long for the lock. Who has something to work on does not
-/// wait for a million of them: the next claim goes on.
+/// One transaction. Fresh ones enter their lanes until heads fill the room, so that one long lane hides no other; at
+/// most kFreshAtOnce of them, so that nobody waits long for the lock.
 class Claim {
 public:
   Claim(Connection& connection, const std::string& action, int limit, const Lease& lease, milliseconds farthest)
@@ -75,20 +72,7 @@ public:
         lease_(lease.length.count()),
         ahead_(farthest.count()) {}
 
-  std::vector<Claimed> take() {
-    try {
-      for (int portions = 0; more_ && room() > 0 && (portions < kMostPortions || claims_.empty()); ++portions)
-        take_portion();
-    } catch (const StoreError&) {
-      if (claims_.empty()) throw;  // else what is claimed has to be worked on; the next call meets the error again
-    }
-    std::sort(claims_.begin(), claims_.end(),
-              [](const Claimed& a, const Claimed& b) { return a.alert_id < b.alert_id; });
-    return std::move(claims_);
-  }
-
-private:
-  void take_portion() {
+  Claims take() {
     // Looked up without the writers' lock first: an idle deliverer writes nothing.
     Earliest next;
     connection_.read("look what is due", [&](Session& session) {
@@ -96,30 +80,32 @@ private:
       now_ = connection_.now(session);
     });
     const bool heads = next.lanes && (*next.lanes <= now_ || *next.lanes > now_ + ahead_);
-    more_ = next.fresh.has_value();
-    if (!heads && !more_ && lanes_.empty()) return;
+    fresh_ = next.fresh.has_value();
+    if (!heads && !fresh_) return {};
     connection_.write("claim deliveries", kDeliveries, [&](Session& session) {
       now_ = connection_.now(session);
       session.run(sql::kEndLeases, {now_, owner_, now_});
       session.run(sql::kPullDue, {now_, action_, now_ + ahead_});
-      const bool heads_first = heads && !(more_ && *next.fresh < *next.lanes);
+      const bool heads_first = heads && !(fresh_ && *next.fresh < *next.lanes);
       if (heads_first) add_heads(session);
       add_fresh(session);
       if (!heads_first) add_heads(session);
-      if (!more_) add_behind(session);
-      read_callbacks(session, portion_);
+      if (!fresh_) add_behind(session);
+      read_callbacks(session, claims_);
     });
-    std::move(portion_.begin(), portion_.end(), std::back_inserter(claims_));
-    portion_.clear();
+    const bool more = fresh_ || room() <= 0;
+    std::ranges::sort(claims_, {}, &Claimed::alert_id);
+    return {std::move(claims_), more};
   }
 
-  std::int64_t room() const noexcept { return limit_ - static_cast<std::int64_t>(claims_.size() + portion_.size()); }
+private:
+  std::int64_t room() const noexcept { return limit_ - static_cast<std::int64_t>(claims_.size()); }
 
   /// Those of the rows that run; the others only entered their lanes.
   void add(const std::vector<Row>& rows) {
     for (const Row& row : rows) {
       if (text(row[1]) != "running") continue;
-      portion_.push_back({integer(row[0]), action_, text(row[3]), static_cast<int>(integer(row[2])), 0, {}});
+      claims_.push_back({integer(row[0]), action_, text(row[3]), static_cast<int>(integer(row[2])), 0, {}});
       lanes_.push_back(row[3]);
     }
   }
@@ -129,17 +115,17 @@ private:
   }
 
   void add_fresh(Session& session) {
-    if (!more_ || room() <= 0) return;
+    if (!fresh_ || room() <= 0) return;
     const auto rows =
         session.run(sql::kClaimFresh, {now_, now_, owner_, now_ + lease_, room(), action_, kFreshAtOnce, action_});
     add(rows);
-    more_ = rows.size() == kFreshAtOnce;
+    fresh_ = rows.size() == kFreshAtOnce;
   }
 
   void add_behind(Session& session) {
     if (room() <= 0 || lanes_.empty()) return;
     const std::int64_t each = std::max<std::int64_t>(1, room() / static_cast<std::int64_t>(lanes_.size()));
-    add(session.run_rows(connection_.claim_behind(), std::exchange(lanes_, {}),
+    add(session.run_rows(connection_.claim_behind(), std::move(lanes_),
                          {owner_, now_ + lease_, action_, action_, each}));
   }
 
@@ -150,15 +136,14 @@ private:
   const std::int64_t lease_;  ///< for how long, in ms
   const std::int64_t ahead_;  ///< of now at most, else a due time is pulled to it
   std::int64_t now_ = 0;
-  bool more_ = true;              ///< fresh ones may be left
-  std::vector<Value> lanes_;      ///< whose heads are claimed
-  std::vector<Claimed> portion_;  ///< of this transaction
-  std::vector<Claimed> claims_;   ///< committed
+  bool fresh_ = false;        ///< fresh ones may be left
+  std::vector<Value> lanes_;  ///< whose heads are claimed
+  std::vector<Claimed> claims_;
 };
 
 }  // namespace
 
-std::vector<Claimed> Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
+Claims Store::claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest) {
   return Claim(*impl_->connection, action, limit, lease, farthest).take();
 }
 

@@ -97,11 +97,10 @@ public:
   /// Once after become_deliverer(). SQLite: nobody else can be running, so all that is `running` is pending again.
   void take_over();
 
-  /// Up to `limit` deliveries of that action that are due, oldest first, with all that follow in the same lane, now
-  /// running and leased to `owner`. Returned in an order in which each lane is in order. Leases that ended are due.
-  /// `farthest`: due times further ahead than this count as due (the clock was set back). Of thousands that no claim
-  /// has looked at yet it may return fewer than are due, but not none: the next call goes on.
-  std::vector<Claimed> claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
+  /// Up to `limit` deliveries of that action that are due, oldest first, with those that follow in the same lane, now
+  /// running and leased to `owner`. Leases that ended are due. `farthest`: due times further ahead than this count as
+  /// due (the clock was set back). Where hundreds wait that no claim has looked at yet it may take none of what is due.
+  Claims claim(const std::string& action, int limit, const Lease& lease, milliseconds farthest);
 
   /// Records how they ended; the next of each lane becomes due. One whose lease was lost is ignored. `released`:
   /// pending again as if never claimed, the try does not count. Returns how many were recorded.

@@ -68,6 +68,11 @@ struct Claimed {
   Callback callback;
 };
 
+struct Claims {
+  std::vector<Claimed> taken;  ///< by id, so that each lane is in order
+  bool more = false;           ///< others may be due as well: the next claim goes on
+};
+
 struct Mark {
   enum class Kind { delivered, later, failed, released };
   std::int64_t alert_id = 0;
