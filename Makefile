@@ -24,6 +24,13 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE:address=address,undefined) -fno-sanitize=vptr -fno-sanitize-recover=all)
 SUPPRESSIONS := $(if $(filter thread,$(SANITIZE)),$(BUILD)/tests/thread_sanitizer.o)
 
+# PACKAGED=yes: as Debian has it.
+ifdef PACKAGED
+debian    = $(shell DEB_BUILD_MAINT_OPTIONS=hardening=+all dpkg-buildflags --get $(1))
+CXXFLAGS := $(call debian,CXXFLAGS) $(call debian,CPPFLAGS) -fPIE
+LDFLAGS  := $(call debian,LDFLAGS) -pie
+endif
+
 CXX      ?= g++
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast \
             -Wcast-qual -Wformat=2 -Wundef -Wimplicit-fallthrough $(if $(CI),-Werror)
