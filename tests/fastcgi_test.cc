@@ -116,6 +116,14 @@ TEST_F(FastCgiTest, AForgedForwardingHeaderChangesNothing) {
   EXPECT_TRUE(stored().empty());
 }
 
+TEST_F(FastCgiTest, ARefusalKeepsTheConnectionWhenTheBodyIsThere) {
+  FastCgiClient client = connect();
+  Parameters parameters = post_parameters(kAlert);
+  parameters[1].second = "192.0.2.1";
+  EXPECT_EQ(brief(client.ask(request(parameters, kAlert))), "403 forbidden");
+  EXPECT_EQ(brief(client.ask(post(alert(1)))), "200 accepted 1");
+}
+
 TEST_F(FastCgiTest, AnAnswerBeforeTheBodyWasReadIsStillReadable) {
   FastCgiClient client = connect();
   Parameters large = post_parameters("");

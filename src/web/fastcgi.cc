@@ -103,8 +103,8 @@ Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) 
   const auto current = settings();
   Decision decision = receive_head(*current, request);
   if (decision.kind != Decision::Kind::read) {
-    // Where no body is announced, reading up to its end is cheap and keeps the connection.
-    if (request.content_length.find_first_not_of('0') == std::string::npos)
+    // Where the body is here, or none is announced, reading up to its end is cheap and keeps the connection.
+    if (connection.codec.all_here() || request.content_length.find_first_not_of('0') == std::string::npos)
       connection.codec.discard_body(current->max_body);
     return decision;
   }

@@ -29,6 +29,8 @@ public:
   /// came, the connection is of no more use.
   bool read_head(Request& request);
 
+  /// Nothing of the request is still to come.
+  bool all_here() const noexcept { return guard_.over(); }
   /// Reads the body and the end of the stream; `whole` says whether it was exactly as long as announced.
   /// REQUIRES: read_head() returned true, for this and the next two.
   void read_body(Request& request, std::size_t announced);

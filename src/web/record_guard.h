@@ -20,6 +20,8 @@ public:
   /// the end of STDIN everything passes, for nobody reads it.
   std::size_t pass(std::string_view bytes);
 
+  /// The request was seen up to its end.
+  bool over() const noexcept { return next_ == Record::none && content_left_ == 0 && padding_left_ == 0; }
   /// The sequence is broken: nothing may be read any more.
   bool broken() const noexcept { return broken_; }
 
