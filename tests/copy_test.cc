@@ -129,12 +129,6 @@ protected:
     }
     return "";
   }
-  static void execute(TestSpool& spool, const std::string& sql) {
-    if (spool.settings.url.starts_with("sqlite"))
-      Session("sqlite3", spool.directory.path("spool.db")).execute(sql);
-    else
-      spool.session().execute(sql);
-  }
   Store open(const TestSpool& spool, StoreUse use) { return {spool.settings, use, clock}; }
   std::int64_t alerts(const TestSpool& spool) { return open(spool, StoreUse::read).status().alerts; }
 
@@ -263,10 +257,10 @@ TEST_P(CopyTest, CutOffBetweenClosingAndOpeningItIsEnded) {
   ASSERT_EQ(copy().end, End::moved);
   Store there = open(target, StoreUse::read);
   const std::string expected = text_of(there);
-  execute(target, "ALTER TABLE alert RENAME TO closed_alert");
-  execute(target, "UPDATE meta SET version = 0");
-  execute(target,
-          "INSERT INTO process VALUES ('copy', '', 0, 0, 0, '', '" + copy_name(source.settings.url, "here") + "')");
+  target.execute("ALTER TABLE alert RENAME TO closed_alert");
+  target.execute("UPDATE meta SET version = 0");
+  target.execute("INSERT INTO process VALUES ('copy', '', 0, 0, 0, '', '" + copy_name(source.settings.url, "here") +
+                 "')");
   EXPECT_NE(refusal(source.settings), "");
   EXPECT_NE(refusal(target.settings), "");
   EXPECT_EQ(copy().end, End::moved);
@@ -341,7 +335,7 @@ TEST_P(CopyTest, TargetThatIsACopyOfAnotherStaysAsItIs) {
   put_many(3);
   portions_left = 1;
   EXPECT_THROW(copy(), std::runtime_error);
-  execute(target, "UPDATE process SET note = 'another'");
+  target.execute("UPDATE process SET note = 'another'");
   const Copied copied = copy();
   EXPECT_EQ(copied.end, End::refused);
   EXPECT_NE(copied.why.find("is an unfinished copy of another"), std::string::npos) << copied.why;
@@ -389,10 +383,10 @@ TEST_P(CopyTest, WhatDiffersInTheEndIsSaid) {
   portions_left = 1;
   EXPECT_THROW(copy(), std::runtime_error);
   if (std::string(GetParam().to) == "sqlite") {
-    execute(target, "CREATE TRIGGER t AFTER INSERT ON delivery BEGIN UPDATE delivery SET due = 1; END");
+    target.execute("CREATE TRIGGER t AFTER INSERT ON delivery BEGIN UPDATE delivery SET due = 1; END");
   } else {
-    execute(target, "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.due = 1; RETURN NEW; END'");
-    execute(target, "CREATE TRIGGER t BEFORE INSERT ON delivery FOR EACH ROW EXECUTE FUNCTION t()");
+    target.execute("CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.due = 1; RETURN NEW; END'");
+    target.execute("CREATE TRIGGER t BEFORE INSERT ON delivery FOR EACH ROW EXECUTE FUNCTION t()");
   }
   const Copied copied = copy();
   EXPECT_EQ(copied.end, End::refused);
@@ -405,9 +399,9 @@ TEST_P(CopyTest, NewerSchemaIsRefusedOnBothSides) {
   put_many(3);
   open(target, StoreUse::receive).connect();
   for (TestSpool* spool : {&target, &source}) {
-    execute(*spool, "UPDATE meta SET version = 2");
+    spool->execute("UPDATE meta SET version = 2");
     EXPECT_THROW(copy(), StoreError);
-    execute(*spool, "UPDATE meta SET version = 1");
+    spool->execute("UPDATE meta SET version = 1");
   }
   EXPECT_EQ(copy().end, End::moved);
 }

@@ -36,6 +36,7 @@ struct Script {
 
   std::vector<std::string> started;  ///< "action:alert#attempt"
   int turns = 0;
+  int terminated = 0;  ///< how often that was called
   int most_at_once = 0;
   bool overtaken = false;  ///< two of one alarm and action ran at once
 };
@@ -70,6 +71,7 @@ public:
     }
   }
   void terminate(SteadyTime now) override {
+    ++script_.terminated;
     for (auto& [id, running] : running_) {
       running.outcome = {Kind::later, "signal 15 (Terminated)", "", {}};
       running.end = now;
@@ -343,6 +345,33 @@ TEST_P(DelivererTest, ALongCommandAndALongQueueHoldUpNoOtherAlarm) {
   EXPECT_EQ(script.started, (Started{"log:1#1", "log:" + std::to_string(other) + "#1"}));
 }
 
+TEST_P(DelivererTest, WhatWaitsBehindALongCommandHoldsUpNoOtherAlarm) {
+  script.room = 4;
+  script.takes = hours(1);
+  for (int n = 0; n < 4; ++n) put("slow");
+  std::int64_t other = 0;
+  script.on_turn = [&] {
+    if (script.turns == 5) other = put("other");
+  };
+  run_for(100);
+  EXPECT_EQ(script.started, (Started{"log:1#1", "log:" + std::to_string(other) + "#1"}));
+}
+
+TEST_P(DelivererTest, SortingALongQueueHoldsUpNoOtherAction) {
+  settings.actions = {action("log"), action("page")};
+  script.takes = hours(1);
+  std::vector<Incoming> batch;
+  for (int n = 0; n < 20'000; ++n) batch.push_back(incoming("flood"));
+  receiver.put(batch);
+  script.on_turn = [&] {
+    if (script.turns == 5) put("other", {"page"});
+  };
+  // Long enough for a look without a reason, too short for the queue: 39 claims, one or two of them in each turn.
+  script.turn = milliseconds(100);
+  run_for(34);
+  EXPECT_EQ(script.started, (Started{"log:1#1", "page:20001#1"}));
+}
+
 TEST_P(DelivererTest, LeavesOtherActionsDeliveriesWhereTheyAre) {
   const std::int64_t id = put("a", {"removed"});
   run();
@@ -414,6 +443,35 @@ TEST_P(DelivererTest, ASignalStopsItToo) {
     return Signal::stop;
   };
   run(false);
+}
+
+TEST_P(DelivererTest, TheReceiversEndIsNoSecondSignal) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const Fd signals(ends[0]);
+  Fd sender(ends[1]);
+  events.signal_fd = signals.get();
+  events.on_signal = [&] {
+    char byte = 0;
+    EXPECT_EQ(read(signals.get(), &byte, 1), 1);
+    return Signal::stop;
+  };
+  put("a");
+  script.takes = hours(1);
+  script.on_turn = [&] {
+    if (script.turns == 10) write_all(sender.get(), "s");
+  };
+  run_for(10);
+  EXPECT_EQ(script.terminated, 1) << "a second time kills";
+}
+
+TEST_P(DelivererTest, WhatOurOwnStopInterruptsIsNeverGivenUp) {
+  const std::int64_t id = put("a");
+  clock.advance(hours(73));
+  script.takes = hours(1);
+  run_for(20);
+  EXPECT_EQ(script.started.size(), 1U);
+  EXPECT_EQ(state(id), "pending");
 }
 
 class DelivererReloadTest : public DelivererTest {
@@ -518,6 +576,23 @@ TEST_P(DelivererTest, KeepsItsLeaseWhileACommandRuns) {
   run();
   ASSERT_EQ(elsewhere.size(), 1U);
   EXPECT_EQ(elsewhere[0].alarm, "b");
+}
+
+TEST_P(DelivererTest, DeliversWhatWasClaimedThoughTheAnswerWasLost) {
+  script.takes = minutes(1);
+  script.turn = seconds(1);
+  put("a");
+  const std::int64_t lost = put("lost", {"nobody's"});
+  script.on_turn = [&] {
+    if (script.turns != 3) return;
+    spool.execute(
+        "UPDATE delivery SET action = 'log', lane = 'lost', state = 'running', attempts = 1, "
+        "owner = (SELECT owner FROM delivery WHERE alert_id = 1), "
+        "lease_until = (SELECT lease_until FROM delivery WHERE alert_id = 1) WHERE alert_id = 2");
+  };
+  run();
+  EXPECT_EQ(state(lost), "delivered");
+  EXPECT_EQ(delivery(lost).attempts, 1);
 }
 
 // As after SIGSTOP, longer than the lease: somebody else has them all by now.

@@ -82,7 +82,14 @@ public:
     if (session_) session_->execute("DROP SCHEMA " + schema_ + " CASCADE");
   }
   bool missing() const { return is_server_ && !session_; }
+  /// Of the server.
   Session& session() { return *session_; }
+  void execute(const std::string& sql) {
+    if (is_server_)
+      session_->execute(sql);
+    else
+      Session("sqlite3", directory.path("spool.db")).execute(sql);
+  }
   const std::string& schema() const { return schema_; }
 
   TemporaryDirectory directory;

@@ -258,8 +258,23 @@ TEST_P(StoreTest, RenewedLeaseDoesNotEnd) {
   put(incoming("d1"));
   ASSERT_EQ(claim(1).size(), 1U);
   clock.advance(milliseconds(20'000));
-  deliverer.renew(lease);
+  deliverer.renew(std::vector<Held>{{1, "log"}}, lease);
   clock.advance(milliseconds(20'000));
+  const Lease other{"host-2-1", "host", milliseconds(30'000)};
+  EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).taken.empty());
+}
+
+TEST_P(StoreTest, WhatItsOwnerDoesNotKnowOfIsGivenBackWhenTheLeaseIsRenewed) {
+  const std::int64_t held = put(incoming("held", "a")).id;
+  ASSERT_EQ(alerts(claim()), Ids{held});
+  const std::int64_t first = put(incoming("first", "b")).id, second = put(incoming("second", "b")).id;
+  ASSERT_EQ(alerts(claim()), (Ids{first, second})) << "and the answer is lost";
+  clock.advance(milliseconds(31'000));
+  ASSERT_TRUE(claim().empty());
+  deliverer.renew(std::vector<Held>{{held, "log"}}, lease);
+  const auto again = claim();
+  EXPECT_EQ(alerts(again), (Ids{first, second}));
+  EXPECT_EQ(again.at(0).attempt, 1) << "it was never tried";
   const Lease other{"host-2-1", "host", milliseconds(30'000)};
   EXPECT_TRUE(deliverer.claim("log", 10, other, kNoLimit).taken.empty());
 }

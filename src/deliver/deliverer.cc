@@ -6,9 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <iterator>
 #include <random>
-#include <system_error>
 #include <utility>
 
 namespace alertspool {
@@ -37,7 +35,7 @@ Deliverer::Deliverer(Store& store, const Clock& clock, DelivererSettings setting
   process_ = {"deliverer", settings_.host, getpid(), clock_.wall(), describe(settings_.actions), ""};
   lease_.host = process_.host;
   lease_.owner = process_.host + '-' + std::to_string(process_.pid) + '-' + std::to_string(std::random_device()());
-  workers_ = make_workers(settings_);
+  add_workers();
 }
 
 void Deliverer::run(bool once) {
@@ -49,20 +47,19 @@ void Deliverer::run(bool once) {
     wait();
   }
   store_.leave(process_);
+  if (once && !trouble_.empty()) throw StoreError(trouble_);
 }
 
-std::vector<Worker> Deliverer::make_workers(const DelivererSettings& of) const {
-  std::vector<Worker> made;
-  for (const ActionConfig& config : of.actions) made.emplace_back(config, make_action_(config), of.host);
-  return made;
+void Deliverer::add_workers() {
+  for (const ActionConfig& config : settings_.actions)
+    workers_.emplace_back(config, make_action_(config), settings_.host);
 }
 
 /// At once for an action that has nothing to do, at the next portion for what can wait, else when time has come.
 SteadyTime Deliverer::next_visit() const {
   if (!trouble_.empty()) return earliest_visit_;
-  if (results_.marks.size() >= kManyMarks || any([](const Worker& worker) { return worker.hungry(); }))
-    return SteadyTime::min();
-  if (!results_.marks.empty() || any([](const Worker& worker) { return worker.wanted() > 0; })) return earliest_visit_;
+  if (results_.marks.size() >= kManyMarks || std::ranges::any_of(workers_, &Worker::hungry)) return SteadyTime::min();
+  if (!results_.marks.empty() || std::ranges::any_of(workers_, &Worker::wanted)) return earliest_visit_;
   const SteadyTime renewal = busy() ? leased_ + lease_.length / 3 : SteadyTime::max();
   return std::max(earliest_visit_, std::min({next_look_, next_announce_, next_purge_, renewal}));
 }
@@ -70,15 +67,23 @@ SteadyTime Deliverer::next_visit() const {
 void Deliverer::visit_store(SteadyTime now) {
   earliest_visit_ = now + kGather;
   try {
-    keep_lease(now);
-    if (!results_.marks.empty()) store_.mark(results_.marks, lease_);
-    if (!results_.marks.empty() || now >= next_look_) look();  // an end makes the next of its lane due
+    const bool expired = busy() && now - leased_ >= lease_.length;
+    if (expired)
+      for (Worker& worker : workers_) worker.release(results_);
+    if (!results_.marks.empty() || now >= next_look_) {  // an end makes the next of its lane due
+      std::ranges::for_each(workers_, &Worker::look);
+      next_look_ = now + kLook;
+    }
+    store_.mark(results_.marks, lease_);
     results_.marks.clear();
+    keep_lease(now);
     if (now >= next_announce_) {
       store_.announce(process_);
       next_announce_ = now + kAnnounce;
     }
-    for (Worker& worker : workers_) claim(worker);
+    for (Worker& worker : workers_)
+      if (const int wanted = worker.wanted(); wanted > 0)
+        worker.add(store_.claim(worker.config().route.action, wanted, lease_, farthest_due(worker.config().retry)));
     plan_look(now);
     if (now >= next_purge_) purge(now);
     if (!trouble_.empty()) log::notice("spool", {{"next", "works again"}});
@@ -90,22 +95,14 @@ void Deliverer::visit_store(SteadyTime now) {
   }
 }
 
-/// After a lease that ended (this process was stopped, or the store was away) what has not started may be in other
-/// hands: it goes back, which the store ignores when it is.
+/// After an error at once: what was claimed may be more than the answer told, and that goes back.
 void Deliverer::keep_lease(SteadyTime now) {
   if (!busy()) leased_ = now;
-  if (now - leased_ >= lease_.length)
-    for (Worker& worker : workers_) worker.release(results_);
-  if (now - leased_ < lease_.length / 3) return;
-  store_.renew(lease_);
+  if (trouble_.empty() && now - leased_ < lease_.length / 3) return;
+  std::vector<Held> held;
+  for (const Worker& worker : workers_) worker.add_held(held);
+  store_.renew(held, lease_);
   leased_ = now;
-}
-
-void Deliverer::claim(Worker& worker) {
-  const int wanted = worker.wanted();
-  if (wanted == 0) return;
-  const ActionConfig& config = worker.config();
-  worker.add(store_.claim(config.route.action, wanted, lease_, farthest_due(config.retry)));
 }
 
 /// Those who found nothing look again in a second, or when the first becomes due.
@@ -113,13 +110,13 @@ void Deliverer::plan_look(SteadyTime now) {
   std::vector<std::string> names;
   for (const Worker& worker : workers_)
     if (!worker.looks() && !worker.retired()) names.push_back(worker.config().route.action);
-  next_look_ = now + kLook;
   const auto due = store_.next_due(names, lease_);
   if (due && *due > clock_.wall()) next_look_ = std::min<SteadyTime>(next_look_, now + (*due - clock_.wall()));
 }
 
 /// Logged first: a crash in between logs it twice, but never loses it.
 void Deliverer::purge(SteadyTime now) {
+  next_purge_ = now + kPurge;
   const WallTime before = clock_.wall() - settings_.keep;
   const std::vector<Expired> expired = store_.expired(before, kPurgedAtOnce);
   for (const Expired& alert : expired)
@@ -127,7 +124,7 @@ void Deliverer::purge(SteadyTime now) {
       log::warning("purge",
                    {{"id", std::to_string(alert.alert_id)}, {"alarm", alert.alarm}, {"error", "never delivered"}});
   if (!expired.empty()) store_.purge(expired, before);
-  next_purge_ = expired.size() < kPurgedAtOnce ? now + kPurge : now;
+  if (expired.size() == kPurgedAtOnce) next_purge_ = now;
 }
 
 void Deliverer::wait() {
@@ -140,7 +137,7 @@ void Deliverer::wait() {
   poll(fds.data(), fds.size(), static_cast<int>(left.count()));
   if (fds[0].revents != 0) {
     events_.on_wake();
-    look();
+    std::ranges::for_each(workers_, &Worker::look);
   }
   if (fds[1].revents != 0) {
     const Events::Signal signal = events_.on_signal();
@@ -149,30 +146,16 @@ void Deliverer::wait() {
   }
   if (fds[2].revents != 0) {
     events_.lifetime_fd = -1;  // end of file, once and for all
-    stop();
+    if (!stopping()) stop();   // who is told to stop as well still gets the time to do so
   }
-}
-
-void Deliverer::look() {
-  for (Worker& worker : workers_) worker.look();
 }
 
 void Deliverer::reload() {
-  DelivererSettings changed = settings_;
-  process_.note.clear();
   next_announce_ = clock_.steady();
-  try {
-    if (!events_.reload(changed, process_.note)) return;
-    std::vector<Worker> fresh = make_workers(changed);
-    for (Worker& worker : workers_) worker.retire(results_);
-    std::erase_if(workers_, [](const Worker& worker) { return worker.idle(); });
-    std::move(fresh.begin(), fresh.end(), std::back_inserter(workers_));
-  } catch (const std::system_error& error) {
-    process_.note = std::string("configuration stale: ") + error.what();
-    log::error("config", {{"error", error.what()}, {"next", "the old configuration stays"}});
-    return;
-  }
-  settings_ = std::move(changed);
+  if (!events_.reload(settings_, process_.note)) return;
+  for (Worker& worker : workers_) worker.retire(results_);
+  std::erase_if(workers_, [](const Worker& worker) { return worker.idle(); });
+  add_workers();
   process_.actions = describe(settings_.actions);
 }
 
@@ -187,7 +170,7 @@ void Deliverer::stop() {
 bool Deliverer::finished(bool once) const {
   if (clock_.steady() >= stop_by_) return true;
   if (busy() || !results_.marks.empty()) return false;
-  const bool looks = trouble_.empty() && any([](const Worker& worker) { return worker.looks(); });
+  const bool looks = trouble_.empty() && std::ranges::any_of(workers_, &Worker::looks);
   return stopping() || (once && !looks);
 }
 

@@ -41,35 +41,27 @@ public:
     int lifetime_fd = -1;  ///< end of file: the receiver is gone, the same as stop
   };
 
-  /// Throws what make_action throws.
   Deliverer(Store& store, const Clock& clock, DelivererSettings settings, Events events, MakeAction make_action);
 
   /// REQUIRES: store.become_deliverer() and take_over(). Until told to stop: then what has not started is released and
   /// running commands get TERM, 5 s later (or when told again) KILL. `once`: until nothing is due and nothing runs.
-  /// Store errors are logged and waited out; what ended meanwhile is marked when the store is back.
+  /// Store errors are logged and waited out; what ended meanwhile is marked when the store is back. `once` throws
+  /// StoreError when nothing runs, as it cannot know what is due.
   void run(bool once);
 
 private:
-  template <typename Predicate>
-  bool any(Predicate predicate) const {
-    return std::any_of(workers_.begin(), workers_.end(), predicate);
-  }
-  bool busy() const {
-    return any([](const Worker& worker) { return !worker.idle(); });
-  }
+  bool busy() const { return !std::ranges::all_of(workers_, &Worker::idle); }
   bool stopping() const noexcept { return stop_by_ != SteadyTime::max(); }
   bool finished(bool once) const;
-  std::vector<Worker> make_workers(const DelivererSettings& settings) const;
+  void add_workers();
 
   SteadyTime next_visit() const;
   void visit_store(SteadyTime now);
   void keep_lease(SteadyTime now);
-  void claim(Worker& worker);
   void plan_look(SteadyTime now);
   void purge(SteadyTime now);
 
   void wait();
-  void look();
   void reload();
   void stop();
 

@@ -13,14 +13,6 @@ using std::chrono::seconds;
 
 constexpr int kMostClaimed = 512;  // bounds memory, and what a crash repeats
 
-Mark released(const Claimed& claimed) {
-  Mark mark;
-  mark.alert_id = claimed.alert_id;
-  mark.action = claimed.action;
-  mark.kind = Mark::Kind::released;
-  return mark;
-}
-
 Task task_of(const Claimed& claimed) {
   Task task;
   task.alert_id = claimed.alert_id;
@@ -44,7 +36,8 @@ Worker::Worker(ActionConfig config, std::unique_ptr<Action> action, std::string 
 
 int Worker::wanted() const noexcept {
   const int most = std::min(kMostClaimed, std::max({action_->room(), rate_, ended_}));
-  return retired_ || !look_ || 2 * waiting_ > most ? 0 : most - waiting_;
+  const int waiting = ready_.empty() ? 0 : waiting_;  // what is behind one that runs takes no place from others
+  return retired_ || !look_ || 2 * waiting > most ? 0 : most - waiting;
 }
 
 void Worker::add(Claims claims) {
@@ -55,6 +48,12 @@ void Worker::add(Claims claims) {
     lane.waiting.push_back(std::move(claimed));
     ++waiting_;
   }
+}
+
+void Worker::add_held(std::vector<Held>& held) const {
+  for (const auto& [id, run] : running_) held.push_back({id, run.claimed.action});
+  for (const auto& [alarm, lane] : lanes_)
+    for (const Claimed& claimed : lane.waiting) held.push_back({claimed.alert_id, claimed.action});
 }
 
 void Worker::advance(const Clock& clock, SteadyTime lease_end, Results& results) {
@@ -120,7 +119,7 @@ Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now) {
   if (outcome.kind == Outcome::Kind::delivered) return mark;
   const double jitter = std::generate_canonical<double, 16>(random_);
   const auto pause = next_try(config_.retry, now - run.claimed.callback.received, jitter);
-  if (outcome.kind == Outcome::Kind::failed || !pause) {
+  if (outcome.kind == Outcome::Kind::failed || (!pause && !terminated_)) {
     mark.kind = Mark::Kind::failed;
     if (!pause) mark.outcome += ", given up after " + to_text(config_.retry.give_up_after);
   } else {
@@ -131,7 +130,8 @@ Mark Worker::mark_of(const Running& run, const Outcome& outcome, WallTime now) {
 }
 
 void Worker::release(Lane& lane, Results& results) {
-  for (const Claimed& claimed : lane.waiting) results.marks.push_back(released(claimed));
+  for (const Claimed& claimed : lane.waiting)
+    results.marks.push_back({claimed.alert_id, claimed.action, Mark::Kind::released});
   waiting_ -= static_cast<int>(lane.waiting.size());
   lane.waiting.clear();
 }

@@ -39,6 +39,8 @@ public:
   /// It wants more, has nothing to start, and knows that there is more.
   bool hungry() const noexcept { return more_ && ready_.empty() && wanted() > 0; }
   void add(Claims claims);
+  /// What it claimed that has not ended.
+  void add_held(std::vector<Held>& held) const;
 
   /// Goes on with what runs and, until `lease_end`, starts what there is room for.
   void advance(const Clock& clock, SteadyTime lease_end, Results& results);

@@ -124,9 +124,9 @@ private:
 
   void add_behind(Session& session) {
     if (room() <= 0 || lanes_.empty()) return;
-    const std::int64_t each = std::max<std::int64_t>(1, room() / static_cast<std::int64_t>(lanes_.size()));
-    add(session.run_rows(connection_.claim_behind(), std::move(lanes_),
-                         {owner_, now_ + lease_, action_, action_, each}));
+    lanes_.resize(std::min(lanes_.size(), static_cast<std::size_t>(room())));
+    const std::int64_t each = room() / static_cast<std::int64_t>(lanes_.size());
+    add(session.run_rows(connection_.claim_behind(), lanes_, {owner_, now_ + lease_, action_, action_, each}));
   }
 
   Connection& connection_;
@@ -196,9 +196,13 @@ void Store::Impl::settle(Session& session, const std::set<std::pair<std::string,
   session.run_rows(sql::kSettleLanes, std::move(rows), {now});
 }
 
-void Store::renew(const Lease& lease) {
+void Store::renew(std::span<const Held> held, const Lease& lease) {
+  std::vector<Value> rows;
+  for (const Held& each : held) append(rows, each.alert_id, each.action);
   impl_->connection->write("renew lease", kDeliveries, [&](Session& session) {
-    session.run(sql::kRenew, {impl_->connection->now(session) + lease.length.count(), lease.owner});
+    const std::int64_t now = impl_->connection->now(session), until = now + lease.length.count();
+    session.run_rows(sql::kRenew, std::move(rows), {until, lease.owner});
+    session.run(sql::kEndOthers, {now, lease.owner, until});
   });
 }
 

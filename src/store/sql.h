@@ -292,8 +292,17 @@ inline constexpr Statement kSettleLanes{R"(
             FROM v WHERE v.action IS NOT NULL))",
                                         "ss", "i", ""};
 
-inline constexpr Statement kRenew{"UPDATE delivery SET lease_until = ? WHERE state = 'running' AND owner = ?", "", "is",
-                                  ""};
+inline constexpr Statement kRenew{R"(
+  WITH v (alert_id, action) AS ({rows})
+  UPDATE delivery SET lease_until = CAST(? AS BIGINT)
+    FROM v WHERE delivery.alert_id = CAST(v.alert_id AS BIGINT) AND delivery.action = v.action
+             AND delivery.state || delivery.owner = 'running' || ?)",
+                                  "is", "is", ""};
+/// What kRenew has just left out of this owner's: never tried.
+inline constexpr Statement kEndOthers{R"(
+  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ?, attempts = attempts - 1
+   WHERE state = 'running' AND owner = ? AND lease_until <> ?)",
+                                      "", "isi", ""};
 
 /// Of heads, and of what another deliverer leaves when its lease ends.
 inline constexpr Statement kNextDue{R"(

@@ -106,7 +106,9 @@ public:
   /// pending again as if never claimed, the try does not count. Returns how many were recorded.
   std::size_t mark(std::span<const Mark> marks, const Lease& lease);
 
-  void renew(const Lease& lease);
+  /// `held`: all that the owner has claimed and not marked. What else is theirs was claimed by a call whose answer was
+  /// lost: it is due again, as if never claimed.
+  void renew(std::span<const Held> held, const Lease& lease);
   /// When the next delivery of one of these actions is due, or another's lease ends; nullopt when nothing waits.
   std::optional<WallTime> next_due(const std::vector<std::string>& actions, const Lease& lease);
 

@@ -68,6 +68,12 @@ struct Claimed {
   Callback callback;
 };
 
+/// A delivery that was claimed.
+struct Held {
+  std::int64_t alert_id = 0;
+  std::string action;
+};
+
 struct Claims {
   std::vector<Claimed> taken;  ///< by id, so that each lane is in order
   bool more = false;           ///< others may be due as well: the next claim goes on
@@ -82,8 +88,8 @@ struct Mark {
   int attempt = 1;
   WallTime started{};
   milliseconds duration{0};
-  std::string outcome;  ///< `exit 0`, `timeout after 30s`
-  std::string output;   ///< of the command, any bytes
+  std::string outcome{};  ///< `exit 0`, `timeout after 30s`
+  std::string output{};   ///< of the command, any bytes
 };
 
 struct Expired {
@@ -111,8 +117,8 @@ struct AttemptRecord {
   std::string host;
   WallTime started{};
   milliseconds duration{0};
-  std::string outcome;
-  std::string output;
+  std::string outcome{};
+  std::string output{};
 };
 
 struct DeliveryRecord {
