@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"zzzzzzzz = 1", "c.conf:1: zzzzzzzz: unknown key"}, Bad{"allow = 47.74.206.1/26", "47.74.206.0/26"},
         Bad{"allow = 192.0.2.0/33", "c.conf:1: allow: "}, Bad{"allow = cloudmonitor-int", "c.conf:1: allow: "},
         Bad{"allow =", "c.conf:1: allow: no value"}, Bad{"keep = 90", "c.conf:1: keep: '90'"},
-        Bad{"keep = 1s", "from 1m to"}, Bad{"keep = 90d\nkeep = 80d", "c.conf:2: keep: already given in line 1"},
+        Bad{"keep = 1s", "from 1d to"}, Bad{"keep = 90d\nkeep = 80d", "c.conf:2: keep: already given in line 1"},
         Bad{"max-body = 64KB", "KiB or MiB"}, Bad{"max-body = 17MiB", "1KiB to 16MiB"},
         Bad{"max-body = 0KiB", "1KiB to 16MiB"}, Bad{"max-body = 18446744073709551615MiB", "1KiB to 16MiB"},
         Bad{"max-waiting = 0", "from 1 to"}, Bad{"max-waiting = -1", "from 1 to"}, Bad{"deliver = maybe", "yes or no"},

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -680,6 +681,42 @@ TEST_F(SqliteStore, LockOfAnotherProcessIsWaitedForAndThenReported) {
   EXPECT_THROW(put(incoming("d2")), StoreError);
   other.unlock_writer();
   EXPECT_FALSE(put(incoming("d2")).duplicate);
+}
+
+TEST_F(SqliteStore, AfterAFailedWriteTheNextProcessWritesTheLogBack) {
+  const std::string log = directory.path("spool.db-wal"), doubt = directory.path("spool.db-unsynced");
+  Store failing(settings, StoreUse::receive, clock);
+  const std::int64_t id = failing.put(std::vector{incoming("stored")})[0].id;
+  deliverer.connect();  // so that the log stays
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{std::filesystem::file_size(log), before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  EXPECT_THROW(failing.put(std::vector{incoming("lost")}), StoreError);
+  setrlimit(RLIMIT_FSIZE, &before);
+  (void)signal(SIGXFSZ, handler);
+  Store(settings, StoreUse::read, clock).connect();
+  ASSERT_TRUE(std::filesystem::exists(doubt)) << "who reads writes nothing back";
+
+  receiver.connect();
+  EXPECT_FALSE(std::filesystem::exists(doubt));
+  StoreSettings alone = settings;
+  alone.url = "sqlite:" + directory.path("alone.db");
+  std::filesystem::copy(directory.path("spool.db"), directory.path("alone.db"));
+  EXPECT_TRUE(Store(alone, StoreUse::operate, clock).show(id)) << "it is in the database itself";
+}
+
+TEST_F(SqliteStore, WhoReadsARestoredBackupDoesNotChangeIt) {
+  put(incoming("one"));
+  StoreSettings restored = settings;
+  const std::string path = directory.path("restored.db");
+  restored.url = "sqlite:" + path;
+  Store(settings, StoreUse::read, clock).backup(path);
+  const auto before = std::filesystem::last_write_time(path);
+  EXPECT_TRUE(Store(restored, StoreUse::read, clock).show(1));
+  EXPECT_EQ(std::filesystem::last_write_time(path), before);
+  EXPECT_FALSE(std::filesystem::exists(path + "-wal"));
 }
 
 TEST_F(SqliteStore, LeftOpenAShortLogStaysForTheNextProcess) {

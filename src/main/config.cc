@@ -124,7 +124,7 @@ Keys program_keys(Config& c, Secrets secrets) {
     c.listen_group = v;
   });
   keys.add("max-body", "64KiB", [&](auto& v) { c.max_body = body_size(v); });
-  keys.add("keep", "90d", [&](auto& v) { c.keep = duration(v, 1min, 3650 * kDay); });
+  keys.add("keep", "90d", [&](auto& v) { c.keep = duration(v, kDay, 3650 * kDay); });
   keys.add("deliver", "yes", [&](auto& v) { c.deliver = yes_or_no(v); });
   return keys;
 }

@@ -220,7 +220,7 @@ void Committer::Impl::run() {
       next_side = clock.steady() + kTick;
     }
     guard.lock();
-    if (last) break;
+    if (last && queue.empty()) break;
   }
   ended = true;
   changed.notify_all();

@@ -22,7 +22,7 @@ struct Alarm {
 using Alarms = std::unordered_map<std::string, Alarm>;
 
 /// How long an alarm that stays as it is goes without its row being written: retention looks at `seen`.
-constexpr std::int64_t kSeenEvery = milliseconds(std::chrono::hours(24)).count();
+constexpr std::int64_t kSeenEvery = milliseconds(std::chrono::hours(1)).count();
 
 Alarms read_alarms(Session& session, std::span<const Incoming> batch, const std::vector<Put>& puts) {
   std::vector<Value> names;

@@ -88,6 +88,8 @@ private:
   void open();
   void refuse_damaged() const;
   void make();
+  void doubt_log() noexcept;
+  std::string doubt() const { return path_ + "-unsynced"; }
   void give_to_owner(const std::string& file) const noexcept;
   void discard() noexcept;
 
@@ -96,7 +98,7 @@ private:
   std::optional<FileLock> lock_;
   std::unique_ptr<Session> session_;
   bool held_ = false;
-  bool sync_failed_ = false;
+  bool doubted_ = false;
 };
 
 /// The writers' lock for a scope; inside another Hold it does nothing.
@@ -155,6 +157,15 @@ FileLock& Sqlite::lock() {
   return *lock_;
 }
 
+/// After a failed fsync the kernel takes the lost pages for clean (fsync(2)): what the log still shows from the page
+/// cache may not be on disk. Whoever opens the spool next, in this process or another, writes a checkpoint, which
+/// writes and syncs it anew, so that "duplicate" is true again. With the power the page cache goes too.
+void Sqlite::doubt_log() noexcept {
+  doubted_ = true;
+  const Fd file(::open(doubt().c_str(), O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0660));
+  give_to_owner(doubt());
+}
+
 /// What root makes beside somebody else's spool must not lock that user out.
 void Sqlite::give_to_owner(const std::string& file) const noexcept {
   struct stat directory {};
@@ -182,18 +193,19 @@ void Sqlite::open() {
     throw StoreError("spool " + path_ + " is a SQLite file but no spool of alertspool");
   }
   check_version("spool " + path_, *session);
-  if (text(session->run(kReadJournalMode)[0][0]) != "wal") session->execute("PRAGMA journal_mode = WAL");
+  // A restored backup is in another mode. Who only reads it may not write.
+  if (use_ != StoreUse::read && text(session->run(kReadJournalMode)[0][0]) != "wal")
+    session->execute("PRAGMA journal_mode = WAL");
   session->execute(use_ == StoreUse::deliver ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   session->execute("PRAGMA cache_size = -8000");
   session->execute("PRAGMA temp_store = MEMORY");  // else each batch opens a file for its statement journal
-  if (sync_failed_) {
-    // After a failed fsync the kernel takes the lost pages for clean (fsync(2)); what the log still shows from the page
-    // cache may not be on disk. A checkpoint writes and syncs it anew, so that "duplicate" is true again.
+  if (use_ != StoreUse::read && (doubted_ || exists(doubt()))) {
     const std::vector<Row> done = session->run(kCheckpoint);
     if (done.empty() || integer(done[0][0]) != 0 || integer(done[0][1]) != integer(done[0][2])) {
       throw StoreError("spool " + path_ + ": cannot write back the log after a failed sync");
     }
-    sync_failed_ = false;
+    doubted_ = false;
+    unlink(doubt().c_str());
   }
   session_ = std::move(session);
 }
@@ -277,13 +289,15 @@ void Sqlite::check_room() const {
 }
 
 void Sqlite::transact(const char* doing, const Statement& begin, const Work& work) {
+  bool wrote = false;
   try {
     Session& connected = session();
     connected.run(begin);
+    wrote = held_;
     work(connected);
     connected.run(kCommit);
   } catch (const SqlError& error) {
-    sync_failed_ |= held_;  // then it was a write
+    if (wrote) doubt_log();
     discard();
     throw StoreError(std::string(doing) + " in spool " + path_ + ": " + error.what());
   } catch (...) {

@@ -49,7 +49,7 @@ void within_limits(const Config& config) {
   demand(config.store.url.starts_with("sqlite:/"), "a store is an absolute path");
   demand(config.max_body >= 1024 && config.max_body <= (16U << 20), "max-body is 1KiB to 16MiB");
   demand(config.store.max_waiting >= 1, "something may wait");
-  demand(config.keep >= 1min && config.keep <= 24h * 3650, "keep has limits");
+  demand(config.keep >= 24h && config.keep <= 24h * 3650, "keep has limits");
   demand(!config.access.allow.empty(), "somebody is allowed");
   demand(config.listen.empty() || (config.listen[0] == '/' && config.listen.size() < sizeof(sockaddr_un::sun_path)),
          "listen is a socket's path");
