@@ -244,6 +244,12 @@ TEST_F(Configured, CheckShowsWhereEachLevelGoes) {
   EXPECT_TRUE(contains(ran.output, "warning: no token-file"));
 }
 
+TEST(RunMain, AnEventsContentIsTheUsersWhenGiven) {
+  const Ran ran = run({"sample", "--json", "content=mine"});
+  EXPECT_EQ(ran.output.find("\"content\""), ran.output.rfind("\"content\"")) << ran.output;
+  EXPECT_TRUE(contains(ran.output, R"("content":"mine")")) << ran.output;
+}
+
 TEST_F(Configured, CheckFindsWhatCannotWork) {
   const Ran missing = run({"check", "--config", configured("[action.a]\ntype = command\nrun = /nonexistent\n")});
   EXPECT_EQ(missing.exit, 78);
@@ -256,6 +262,9 @@ TEST_F(Configured, CheckFindsWhatCannotWork) {
   EXPECT_TRUE(contains(writable.output, "open to all users: chmod o-w " + open)) << writable.output;
   chmod(directory_.c_str(), 0777);
   EXPECT_TRUE(contains(run({"check", "--config", configured("")}).output, "open to all users: chmod o= " + directory_));
+  chmod(directory_.c_str(), 01777);
+  EXPECT_TRUE(contains(run({"check", "--config", configured("")}).output,
+                       directory_ + " is open to all users: use a directory of its own"));
   EXPECT_EQ(run({"check", "--config", write("d.conf", "store = sqlite:/nonexistent/spool.db\n", 0640)}).exit, 78);
 }
 
@@ -282,9 +291,18 @@ TEST_F(Configured, InitRefusesASpoolThatIsDamaged) {
   EXPECT_TRUE(contains(ran.errors, "is empty (0 bytes)")) << ran.errors;
 }
 
+TEST_F(Configured, AnEmptyGatewayInterfaceIsNoCgi) {
+  setenv("GATEWAY_INTERFACE", "", 1);
+  const Ran ran = run({"--config", configured("")});
+  unsetenv("GATEWAY_INTERFACE");
+  EXPECT_EQ(ran.exit, 64);
+  EXPECT_TRUE(contains(ran.errors, "no listening socket")) << ran.errors;
+}
+
 TEST_F(Configured, BackupSaysWhereItCannotWrite) {
   const std::string config = configured(""), path = directory_ + "/absent/copy.db";
   run({"init", "--config", config});
+  EXPECT_EQ(run({"backup", "", "--config", config}).exit, 64);
   const Ran ran = run({"backup", path, "--config", config});
   EXPECT_EQ(ran.exit, 69);
   EXPECT_EQ(ran.errors, "alertspool: backup to " + path + ": unable to open database: " + path + "\n");

@@ -12,7 +12,8 @@ namespace alertspool {
 namespace {
 
 int backup(const Arguments& arguments) {
-  if (arguments.positional.size() != 1) throw UsageError("backup needs the name of a FILE that does not exist yet");
+  if (arguments.positional.size() != 1 || arguments.positional[0].empty())
+    throw UsageError("backup needs the name of a FILE that does not exist yet");
   const std::string& path = arguments.positional[0];
   if (std::filesystem::exists(std::filesystem::symlink_status(path)))
     throw UsageError("backup: " + path + " exists and stays as it is; name a file that does not exist yet");

@@ -36,8 +36,11 @@ std::string directory_of(const std::string& path) {
 bool look_at(const std::string& path, mode_t others) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
-  if ((status.st_mode & others) != 0)
-    warn(path + " is open to all users: chmod o" + (others == 02 ? "-w " : "= ") + path);
+  if ((status.st_mode & others) != 0) {
+    const bool shared = path == "/" || (status.st_mode & S_ISVTX) != 0;  // nobody's to close
+    warn(path + " is open to all users: " +
+         (shared ? "use a directory of its own" : (others == 02 ? "chmod o-w " : "chmod o= ") + path));
+  }
   const passwd* user = getpwuid(status.st_uid);
   if (others == 02 && status.st_uid != 0 && status.st_uid != geteuid())
     warn(path + " belongs to " + (user != nullptr ? user->pw_name : std::to_string(status.st_uid)) +

@@ -20,8 +20,9 @@ Incoming sample(const Config& config, const std::vector<std::string>& changes, W
   settings.access = {{std::get<Prefix>(parse_prefix("127.0.0.1"))}, {}, {}};
   const std::string body = encode_form(sample_fields(now, changes));
   const Request request = callback_request("127.0.0.1", "application/x-www-form-urlencoded", body);
-  Decision decision = receive(settings, receive_head(settings, request), request, now);
-  if (!decision.incoming) throw UsageError("test: this sample would be refused: " + decision.response.body);
+  Decision decision = receive_head(settings, request);
+  if (decision.kind == Decision::Kind::read) decision = receive(settings, std::move(decision), request, now);
+  if (decision.refused) throw UsageError("test: this sample would be refused: " + decision.response.body);
   decision.incoming->callback.test = true;
   return *std::move(decision.incoming);
 }
@@ -47,7 +48,7 @@ Record watch(OpenSpool& spool, std::int64_t id, SteadyTime deadline) {
 }
 
 int run(const Arguments& arguments) {
-  const milliseconds wait = duration_of(arguments, "wait", "60s");
+  const milliseconds wait = std::min<milliseconds>(duration_of(arguments, "wait", "60s"), std::chrono::hours(24));
   OpenSpool spool(arguments, StoreUse::operate);
   const Incoming incoming = sample(spool.config, arguments.positional, spool.clock.wall());
   const Put put = spool.store.put({&incoming, 1}).at(0);
@@ -57,7 +58,8 @@ int run(const Arguments& arguments) {
   }
   std::cout << "spooled " << put.id << std::endl;
   WakeSender(wake_path(spool.config)).call();
-  if (!incoming.actions.empty() && !deliverer_alive(spool.store.status())) {
+  const auto taken = [&] { return !spool.store.show(put.id).value_or(Record()).deliveries.empty(); };
+  if (!deliverer_alive(spool.store.status()) && taken()) {
     std::cout << "no deliverer is alive: alert " << put.id << " waits in the spool; start alertspool serve, or\n"
               << "alertspool deliver, and see alertspool show " << put.id << '\n';
     return kUnavailable;

@@ -22,7 +22,10 @@ using namespace std::chrono_literals;
 Fd take_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGCHLD}) sigaddset(&set, each);
+  for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGCHLD}) {
+    sigaddset(&set, each);
+    (void)signal(each, SIG_DFL);  // who started us may ignore it, which survives exec: no such signal would ever come
+  }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   (void)signal(SIGPIPE, SIG_IGN);
   Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));

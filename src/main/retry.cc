@@ -65,18 +65,21 @@ std::optional<std::vector<Choice>> choices_of(const Work& work, const Arguments&
 
 /// Returns how many deliveries changed.
 std::size_t act(const Work& work, OpenSpool& spool, std::span<const std::int64_t> ids, const std::string& action) {
-  std::size_t changed = 0;
-  for (std::size_t i = 0; i < ids.size(); i += kBatch)
-    changed += (spool.store.*work.act)(ids.subspan(i, std::min(kBatch, ids.size() - i)), action);
-  if (changed == 0) return 0;
-  log::notice(work.verb, {{"by", operator_name()},
-                          {"alerts", std::to_string(ids.size())},
-                          {"first", std::to_string(ids.front())},
-                          {"last", std::to_string(ids.back())},
-                          {"action", action},
-                          {"deliveries", std::to_string(changed)}});
-  WakeSender(wake_path(spool.config)).call();
-  return changed;
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < ids.size(); i += kBatch) {
+    const auto batch = ids.subspan(i, std::min(kBatch, ids.size() - i));
+    const std::size_t changed = (spool.store.*work.act)(batch, action);
+    if (changed == 0) continue;
+    all += changed;
+    log::notice(work.verb, {{"by", operator_name()},
+                            {"alerts", std::to_string(batch.size())},
+                            {"first", std::to_string(batch.front())},
+                            {"last", std::to_string(batch.back())},
+                            {"action", action},
+                            {"deliveries", std::to_string(changed)}});
+    WakeSender(wake_path(spool.config)).call();
+  }
+  return all;
 }
 
 int run(const Work& work, const Arguments& arguments) {

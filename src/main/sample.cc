@@ -45,9 +45,11 @@ Fields changed(std::string_view form, std::vector<std::string> changes, const st
 std::string sample_event(WallTime now, const std::vector<std::string>& changes) {
   std::string time = to_rfc3339(now + std::chrono::hours(8)) + "+0800";  // 20210224T011113.709+0800
   std::erase_if(time, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  std::vector<JsonMember> members{{"content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}})}};
-  for (const auto& [name, value] : changed(kSampleEvent, {"eventTime=" + time}, changes))
-    members.emplace_back(name, json_string(value));
+  const Fields fields = changed(kSampleEvent, {"eventTime=" + time}, changes);
+  std::vector<JsonMember> members;
+  if (find(fields, "content") == nullptr)
+    members.emplace_back("content", json_fields({{"resourceId", "i-sample"}, {"state", "Stopped"}}));
+  for (const auto& [name, value] : fields) members.emplace_back(name, json_string(value));
   return json_object(members);
 }
 

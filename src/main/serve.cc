@@ -160,6 +160,7 @@ int serve_one_request(const Arguments& arguments) {
     store.leave_open();
     if (!stored || !config.deliver) return kOk;
   } catch (const ConfigError&) {
+    discard_body(clock);
     write_all(STDOUT_FILENO, Response{503, "not configured", "Retry-After: 60\r\n"}.text());
     throw;
   }
@@ -172,7 +173,8 @@ int serve_one_request(const Arguments& arguments) {
 int run(const Arguments& arguments) {
   umask(007);
   const bool handed_over = is_listening_socket(STDIN_FILENO);
-  if (!handed_over && std::getenv("GATEWAY_INTERFACE") != nullptr) return serve_one_request(arguments);
+  const char* const gateway = std::getenv("GATEWAY_INTERFACE");
+  if (!handed_over && gateway != nullptr && *gateway != '\0') return serve_one_request(arguments);
   const Config config = config_of(arguments);
   if (handed_over) return serve_fastcgi(arguments, config, take_standard_input(), Listener::handed_over);
   if (!config.listen.empty())

@@ -43,14 +43,6 @@ void read_body(Request& request, std::size_t length, const Clock& clock) {
   request.whole = have == length && read_some(&more, 1, milliseconds(0)) == 0;
 }
 
-/// Under mod_cgid standard input and output are one socket: an unread body resets it, and the answer is lost.
-void discard_body(const Clock& clock) noexcept {
-  std::array<char, 4096> waste;
-  const SteadyTime deadline = clock.steady() + kRequestDeadline;
-  while (clock.steady() < deadline && read_some(waste.data(), waste.size(), kQuiet) > 0) {
-  }
-}
-
 Decision decide(const ReceiverSettings& settings, const Clock& clock, char** environment) {
   Request request;
   for (; *environment != nullptr; ++environment) set_parameter(request, *environment);
@@ -89,6 +81,13 @@ Response act_on(const Decision& decision, Store& store, bool& stored) {
 }
 
 }  // namespace
+
+void discard_body(const Clock& clock) noexcept {
+  std::array<char, 4096> waste;
+  const SteadyTime deadline = clock.steady() + kRequestDeadline;
+  while (clock.steady() < deadline && read_some(waste.data(), waste.size(), kQuiet) > 0) {
+  }
+}
 
 bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
                char** environment) {

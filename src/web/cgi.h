@@ -16,4 +16,8 @@ class RefusalLog;
 bool serve_cgi(const ReceiverSettings& settings, Store& store, RefusalLog& refusals, const Clock& clock,
                char** environment);
 
+/// Reads standard input to its end or until it pauses. Under mod_cgid it is one socket with standard output, which an
+/// unread body resets, and the answer is lost.
+void discard_body(const Clock& clock) noexcept;
+
 }  // namespace alertspool

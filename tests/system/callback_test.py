@@ -199,6 +199,18 @@ class Refusals(unittest.TestCase):
         self.refused(site, 200, b"", method="GET")
         self.refused(site, 200, b"", method="GET", QUERY_STRING="token=right-right-right")
 
+    def test_without_a_configuration_the_body_is_read_before_the_answer(self):
+        """Behind mod_cgid an unread body resets the socket, and the answer with it."""
+        site = Site(self)
+        site.write_config(settings="nonsense = 1")
+        readable, writable = os.pipe()
+        os.write(writable, alert())
+        with open(readable, "rb") as body, open(writable, "wb"):
+            answer, _ = site.cgi(stdin=body, CONTENT_LENGTH=str(len(alert())))
+            os.set_blocking(readable, False)
+            self.assertIsNone(body.read())
+        self.assertEqual((answer.status, answer.text), (503, "not configured"))
+
     def test_an_undecodable_body_of_an_allowed_sender_is_kept(self):
         site = Site(self).start()
         self.refused(site, 400, b'{"name": "x"', CONTENT_TYPE="application/json")

@@ -326,6 +326,16 @@ class Deliverers(unittest.TestCase):
         site.until_state(site.accepted(alert()), "delivered")
         self.assertNotEqual(site.deliverer_pid(), first)
 
+    def test_who_ignores_its_children_changes_nothing_for_who_it_starts(self):
+        ignoring = ("/bin/sh", "-c", "trap '' CHLD TERM; exec \"$@\"", "sh")
+        site = Site(self)
+        site.write_config(actions=site.command_action("act", "exit 0"))
+        site.start(under=ignoring)
+        site.until_state(site.accepted(alert()), "delivered")
+        os.kill(site.deliverer_pid(), signal.SIGKILL)
+        site.until_state(site.accepted(alert()), "delivered")
+        self.assertEqual(site.stop(), 0)
+
     def test_the_deliverer_ends_with_its_receiver(self):
         site = Site(self).start()
         deliverer = site.deliverer_pid()

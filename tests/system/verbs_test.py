@@ -83,6 +83,19 @@ class Verbs(unittest.TestCase):
         site.until_delivering()
         self.assertIn("exit 65", site.verb("test", expect=75))
 
+    def test_test_stores_nothing_that_would_be_refused(self):
+        site = self.site()
+        site.verb("test", "alertName=" + 70_000 * "x", expect=64)
+        site.verb("test", *(f"f{n}=" for n in range(300)), expect=64)
+        self.assertEqual(site.list(), [])
+
+    def test_test_says_when_nobody_delivers_what_only_a_follower_takes(self):
+        site = Site(self, "deliver = no")
+        site.write_config(actions=site.command_action("act", "exit 0", "match = severity CRITICAL"))
+        site.start()
+        for change in "triggerLevel=CRITICAL", "alertState=OK":
+            self.assertIn("no deliverer is alive", site.verb("test", change, expect=69))
+
     def test_list_filters_and_its_newest_come_first(self):
         site = self.site()
         ids = [site.accepted(alert(name=name)) for name in ("one", "two", "three")]
