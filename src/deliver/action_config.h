@@ -37,7 +37,6 @@ std::string describe(const std::vector<ActionConfig>& actions);
 /// `daemon` -> 3, `local0` -> 16; -1 when there is none of that name.
 int facility_number(const std::string& name) noexcept;
 
-/// Throws std::system_error.
 std::unique_ptr<Action> make_action(const ActionConfig& config);
 
 }  // namespace alertspool

@@ -40,7 +40,7 @@ void CommandAction::start(Task task, SteadyTime now) {
                                       {"attempt", std::to_string(task.attempt.number)}}) +
                   "\n";
   command.timeout = config_.timeout;
-  const Child& child = running_.emplace_back(task.alert_id, command, now).child;
+  const Child& child = running_.try_emplace(task.alert_id, command, now).first->second;
   if (!child.done()) return;
   // Only E2BIG is this alert's own trouble.
   if (child.ending().code != E2BIG) paused_until_ = now + kPause;
@@ -49,25 +49,25 @@ void CommandAction::start(Task task, SteadyTime now) {
 
 void CommandAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
   if (paused_until_ != SteadyTime::min()) until = std::min(until, paused_until_);
-  for (const Running& running : running_) running.child.poll_for(fds, until);
+  for (const auto& [id, child] : running_) child.poll_for(fds, until);
 }
 
 void CommandAction::proceed(SteadyTime now) {
   if (now >= paused_until_) paused_until_ = SteadyTime::min();
-  for (Running& running : running_) running.child.proceed(now);
+  for (auto& [id, child] : running_) child.proceed(now);
   remove_ended();
 }
 
 void CommandAction::remove_ended() {
-  std::erase_if(running_, [this](const Running& running) {
-    const bool done = running.child.done();
-    if (done) ended_.push_back({running.alert_id, outcome_of(running.child.ending(), config_.retry)});
-    return done;
+  std::erase_if(running_, [this](const auto& running) {
+    const auto& [id, child] = running;
+    if (child.done()) ended_.push_back({id, outcome_of(child.ending(), config_.retry)});
+    return child.done();
   });
 }
 
 void CommandAction::terminate(SteadyTime now) {
-  for (Running& running : running_) running.child.terminate(now);
+  for (auto& [id, child] : running_) child.terminate(now);
 }
 
 }  // namespace alertspool

@@ -6,7 +6,7 @@
 #include "deliver/action.h"
 #include "deliver/action_config.h"
 
-#include <list>
+#include <map>
 
 namespace alertspool {
 
@@ -25,18 +25,11 @@ public:
   void terminate(SteadyTime now) override;
 
 private:
-  struct Running {
-    Running(std::int64_t id, const Command& command, SteadyTime now) : alert_id(id), child(command, now) {}
-
-    std::int64_t alert_id;
-    Child child;
-  };
-
   void remove_ended();
 
   ActionConfig config_;
   std::vector<std::string> base_environment_;
-  std::list<Running> running_;
+  std::map<std::int64_t, Child> running_;        ///< by alert id
   SteadyTime paused_until_ = SteadyTime::min();  // min: not paused
 };
 

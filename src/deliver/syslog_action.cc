@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <system_error>
 #include <utility>
 
 namespace alertspool {
@@ -19,12 +18,11 @@ constexpr std::chrono::seconds kPause{1};
 constexpr std::chrono::seconds kPatience{1};  // with a full socket
 constexpr std::size_t kRoom = 1024;
 
+/// REQUIRES: a path that the configuration took.
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    throw std::system_error(ENAMETOOLONG, std::generic_category(), "cannot use the syslog socket " + path);
-  path.copy(address.sun_path, path.size());
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
   return address;
 }
 
@@ -37,10 +35,6 @@ std::string datagram_of(int facility, const AlertView& view) {
   const int priority = facility * 8 + syslog_severity(view.alert);
   return '<' + std::to_string(priority) + '>' + timestamp + " alertspool[" + std::to_string(getpid()) +
          "]: " + syslog_line(view.stored.id, view.stored.test, view.alert);
-}
-
-bool is_disconnected(int error) noexcept {
-  return error == ECONNREFUSED || error == ENOTCONN || error == ECONNRESET || error == EPIPE;
 }
 
 }  // namespace
@@ -83,25 +77,12 @@ void SyslogAction::terminate(SteadyTime now) {
   if (blocked_) blocked_->until = now;
 }
 
-int SyslogAction::connect() noexcept {
-  socket_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket_ && ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0) return 0;
-  const int error = errno;
-  socket_.reset();
-  return error;
-}
-
 int SyslogAction::send(const std::string& datagram) noexcept {
-  int error = 0;
-  for (int tries = 0; tries < 2; ++tries) {
-    if (!socket_) error = connect();
-    if (!socket_) return error;
-    if (::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0) return 0;
-    error = errno;
-    if (!is_disconnected(error)) return error;
-    socket_.reset();  // that daemon is gone; perhaps another one has come
-  }
-  return error;
+  if (!socket_) socket_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const bool sent = socket_ &&
+                    connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0 &&
+                    ::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0;
+  return sent ? 0 : errno;
 }
 
 void SyslogAction::end(std::int64_t alert_id, int error, milliseconds duration) {

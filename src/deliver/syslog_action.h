@@ -34,9 +34,7 @@ private:
     SteadyTime until;
   };
 
-  /// 0 or errno.
-  int connect() noexcept;
-  /// 0 or errno. Connects when needed, and once more when the daemon that it was connected to is gone.
+  /// 0 or errno. Connects each time: another daemon may have come to that path.
   int send(const std::string& datagram) noexcept;
   void end(std::int64_t alert_id, int error, milliseconds duration);
 

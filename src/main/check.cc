@@ -39,7 +39,7 @@ bool look_at(const std::string& path, mode_t others) {
   if ((status.st_mode & others) != 0) {
     const bool shared = path == "/" || (status.st_mode & S_ISVTX) != 0;  // nobody's to close
     warn(path + " is open to all users: " +
-         (shared ? "use a directory of its own" : (others == 02 ? "chmod o-w " : "chmod o= ") + path));
+         (shared ? "use a directory of its own" : "chmod o" + std::string(others == 02 ? "-w " : "= ") + path));
   }
   const passwd* user = getpwuid(status.st_uid);
   if (others == 02 && status.st_uid != 0 && status.st_uid != geteuid())
