@@ -52,11 +52,28 @@ TEST(Log, NeverLetsAValueStartALineOrAField) {
   EXPECT_EQ(captured.text(), "level=warning event=refusal addr=\"x\\nlevel=error\" reason=\"%s%n a=\\\"b\\\"\"\n");
 }
 
+TEST(Log, WhenNobodyReadsItLinesAreLeftOutAndCounted) {
+  const Captured captured;
+  const std::string line = "level=info event=" + std::string(983, 'e') + '\n';
+  for (int n = 0; n < 100; ++n) log::info(std::string(983, 'e'), {});  // more than a pipe holds
+  std::string kept;
+  for (std::string text = captured.text(); !text.empty(); text = captured.text()) kept += text;
+  ASSERT_EQ(kept.size() % line.size(), 0U) << "whole lines";
+  const std::size_t left_out = 100 - kept.size() / line.size();
+  EXPECT_GT(left_out, 0U);
+  log::info("e", {});
+  EXPECT_EQ(captured.text(), "level=warning event=log error=\"could not be written\" left-out=" +
+                                 std::to_string(left_out) + "\nlevel=info event=e\n");
+}
+
 TEST(Log, OutlivesAStandardErrorThatIsGone) {
   const Fd old(dup(STDERR_FILENO));
   close(STDERR_FILENO);
   log::error("e", {});
   dup2(old.get(), STDERR_FILENO);
+  const Captured captured;
+  log::info("e", {});
+  EXPECT_EQ(captured.text(), "level=warning event=log error=\"could not be written\" left-out=1\nlevel=info event=e\n");
 }
 
 TEST(LogBatch, WritesNothingUntilToldAndThenAllOnce) {

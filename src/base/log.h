@@ -1,6 +1,7 @@
 /// Log: the program's own log, one logfmt line per event, to standard error (the service manager's journal) or to
 /// syslog when there is no standard error. Never holds a secret: callers pass names of tokens, not tokens.
-/// Thread-safe; a line is one write, so lines of several processes do not mix.
+/// Thread-safe. Lines of several processes do not mix. A log that nobody reads holds nobody up for more than 100 ms:
+/// lines are left out, and how many is told when it is read again.
 
 #pragma once
 
@@ -20,7 +21,7 @@ struct Pair {
 /// One event: `level=info event=accept id=42 addr=47.74.206.1`.
 using Pairs = std::initializer_list<Pair>;
 
-/// Where lines go. `syslog` uses syslog(3) with facility daemon. Call once, before threads start.
+/// Where lines go. `syslog` is /dev/log, facility daemon. Call once, before threads start.
 enum class Target { standard_error, syslog };
 void open(Target target) noexcept;
 

@@ -2,13 +2,9 @@
 
 #include "alert/line.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 namespace alertspool {
@@ -18,29 +14,15 @@ constexpr std::chrono::seconds kPause{1};
 constexpr std::chrono::seconds kPatience{1};  // with a full socket
 constexpr std::size_t kRoom = 1024;
 
-/// REQUIRES: a path that the configuration took.
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  return address;
-}
-
 std::string datagram_of(int facility, const AlertView& view) {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  // RFC 3164, section 4.1.2; English, for nobody calls setlocale(3) here.
-  char timestamp[32];
-  (void)std::strftime(timestamp, sizeof timestamp, "%b %e %T", localtime_r(&now, &local));
-  const int priority = facility * 8 + syslog_severity(view.alert);
-  return '<' + std::to_string(priority) + '>' + timestamp + " alertspool[" + std::to_string(getpid()) +
-         "]: " + syslog_line(view.stored.id, view.stored.test, view.alert);
+  return syslog_datagram(facility * 8 + syslog_severity(view.alert),
+                         syslog_line(view.stored.id, view.stored.test, view.alert));
 }
 
 }  // namespace
 
 SyslogAction::SyslogAction(const ActionConfig& config)
-    : facility_(config.facility), path_(config.socket), address_(address_of(config.socket)) {}
+    : facility_(config.facility), path_(config.socket), socket_(config.socket) {}
 
 int SyslogAction::room() const noexcept {
   if (blocked_ || now_ < paused_until_) return 0;
@@ -50,7 +32,7 @@ int SyslogAction::room() const noexcept {
 void SyslogAction::start(Task task, SteadyTime now) {
   now_ = now;
   std::string datagram = datagram_of(facility_, task.view);
-  const int error = send(datagram);
+  const int error = socket_.send(datagram);
   if (error == EAGAIN)
     blocked_ = Blocked{task.alert_id, std::move(datagram), now, now + kPatience};
   else
@@ -61,13 +43,13 @@ void SyslogAction::poll_for(std::vector<pollfd>& fds, SteadyTime& until) const {
   if (now_ < paused_until_) until = std::min(until, paused_until_);
   if (!blocked_) return;
   until = std::min(until, blocked_->until);
-  fds.push_back({socket_.get(), POLLOUT, 0});
+  fds.push_back({socket_.fd(), POLLOUT, 0});
 }
 
 void SyslogAction::proceed(SteadyTime now) {
   now_ = now;
   if (!blocked_) return;
-  const int error = send(blocked_->datagram);
+  const int error = socket_.send(blocked_->datagram);
   if (error == EAGAIN && now < blocked_->until) return;
   end(blocked_->alert_id, error, std::chrono::duration_cast<milliseconds>(now - blocked_->since));
   blocked_.reset();
@@ -75,14 +57,6 @@ void SyslogAction::proceed(SteadyTime now) {
 
 void SyslogAction::terminate(SteadyTime now) {
   if (blocked_) blocked_->until = now;
-}
-
-int SyslogAction::send(const std::string& datagram) noexcept {
-  if (!socket_) socket_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const bool sent = socket_ &&
-                    connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0 &&
-                    ::send(socket_.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL) >= 0;
-  return sent ? 0 : errno;
 }
 
 void SyslogAction::end(std::int64_t alert_id, int error, milliseconds duration) {

@@ -1,13 +1,10 @@
-/// SyslogAction: one line per alert to the local syslog daemon, over a socket of our own: syslog(3) cannot say that it
-/// failed, and it may block.
+/// SyslogAction: one line per alert to the local syslog daemon.
 
 #pragma once
 
-#include "base/fd.h"
+#include "base/syslog_socket.h"
 #include "deliver/action.h"
 #include "deliver/action_config.h"
-
-#include <sys/un.h>
 
 #include <optional>
 
@@ -34,14 +31,11 @@ private:
     SteadyTime until;
   };
 
-  /// 0 or errno. Connects each time: another daemon may have come to that path.
-  int send(const std::string& datagram) noexcept;
   void end(std::int64_t alert_id, int error, milliseconds duration);
 
   int facility_;
   std::string path_;
-  sockaddr_un address_;
-  Fd socket_;
+  SyslogSocket socket_;
   std::optional<Blocked> blocked_;
   SteadyTime now_ = SteadyTime::min();
   SteadyTime paused_until_ = SteadyTime::min();

@@ -51,6 +51,19 @@ class Connections(unittest.TestCase):
             self.assertLess(dripped.sent, len(whole))
         self.good_request(site)
 
+    def test_a_log_that_nobody_reads_holds_nothing_up(self):
+        site = Site(self)
+        os.mkfifo(site.dir / "unread")
+        unread = os.open(site.dir / "unread", os.O_RDWR)
+        self.addCleanup(os.close, unread)
+        site.syslog.start()
+        site.start(under=("/bin/sh", "-c", f"exec \"$@\" 2>{site.dir}/unread", "sh"))
+        ids = [site.accepted(alert()) for _ in range(1_000)]  # more lines than a pipe holds
+        site.until_state(ids[-1], "delivered")
+        self.assertEqual(site.stop(), 0)
+        os.set_blocking(unread, False)
+        self.assertGreater(len(os.read(unread, 1 << 20)), 40_000, "it was full")
+
     def test_idle_kept_connections_hold_no_good_request_up(self):
         site = Site(self).start()
         with contextlib.ExitStack() as stack:
