@@ -171,6 +171,24 @@ TEST_F(CommitterOnSqlite, LockThatIsHeldIsAnAnswerAndNotALoss) {
   EXPECT_TRUE(committer.healthy(&reason));
 }
 
+TEST_F(CommitterOnSqlite, WhatWaitsIsBoundedAlsoByLongQueries) {
+  std::atomic<int> refused{0};
+  Store store(settings, StoreUse::receive, clock);
+  store.connect();
+  Committer committer(store, clock, [](std::size_t) {});
+  FileLock stranger(directory.path("spool.db-lock"));
+  ASSERT_TRUE(stranger.lock_writer(clock.steady()));
+  for (int i = 0; i < 140 && refused == 0; ++i) {
+    Incoming one = incoming(std::to_string(i));
+    one.callback.query.resize(1 << 20);
+    committer.put(std::move(one), SteadyTime::max(), [&](const PutResult& result) {
+      const auto* why = std::get_if<NotStored>(&result);
+      if (why && why->reason.starts_with("too many")) ++refused;
+    });
+  }
+  EXPECT_EQ(refused, 1);
+}
+
 TEST_F(CommitterOnSqlite, HealedSpoolIsNoticedWithoutTraffic) {
   std::ofstream(directory.path("spool.db")) << "no database";
   Store store(settings, StoreUse::receive, clock);

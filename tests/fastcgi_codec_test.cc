@@ -2,13 +2,18 @@
 
 #include "web/fastcgi_codec.h"
 
+#include "base/fd.h"
 #include "fastcgi_client.h"
 
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 namespace alertspool {
 namespace {
@@ -129,6 +134,31 @@ TEST_F(Codec, AnAbortedBodyIsNotWhole) {
   ASSERT_TRUE(codec->read_head(request));
   codec->read_body(request, 3);
   EXPECT_FALSE(request.whole);
+}
+
+// As SIGCONT and debuggers do to a read with a time-out.
+TEST_F(Codec, AReadThatIsInterruptedGoesOn) {
+  struct sigaction handler {
+  }, before{};
+  handler.sa_handler = [](int) {};
+  sigaction(SIGUSR2, &handler, &before);
+  server->send(head(post_parameters("a=1")));
+  ASSERT_TRUE(codec->read_head(request));
+  std::atomic<pid_t> tid{0};
+  std::thread reader([&] {
+    tid = gettid();
+    codec->read_body(request, 3);
+  });
+  const auto sleeps = [&] {
+    const std::string stat = tid == 0 ? "" : read_file("/proc/self/task/" + std::to_string(tid) + "/stat", 4096);
+    return stat.find(") S ") != stat.npos;
+  };
+  while (!sleeps()) std::this_thread::yield();
+  pthread_kill(reader.native_handle(), SIGUSR2);
+  server->send(record::make(record::input, "a=1") + record::make(record::input, ""));
+  reader.join();
+  sigaction(SIGUSR2, &before, nullptr);
+  EXPECT_TRUE(request.whole);
 }
 
 TEST_F(Codec, AnAnswerBeforeTheBodyWasReadLingers) {

@@ -30,6 +30,14 @@ TEST(Request, TheFirstOfARepeatedParameterCountsAndRemoteAddrIsCounted) {
   EXPECT_EQ(request.content_length, "10");
 }
 
+TEST(Request, WhatMayBeRememberedIsNoLongerThanSomethingMeant) {
+  Request request;
+  set_parameter(request, "REMOTE_ADDR=" + std::string(900'000, '1'));
+  set_parameter(request, "QUERY_STRING=" + std::string(900'000, 'q'));
+  EXPECT_EQ(request.remote_addr.size(), 4096U);
+  EXPECT_EQ(request.query_string.size(), 900'000U);
+}
+
 TEST(Response, IsWrittenAsCgiSays) {
   EXPECT_EQ((Response{200, "accepted 42", ""}).text(),
             "Status: 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 12\r\n\r\naccepted 42\n");

@@ -18,7 +18,7 @@ namespace alertspool {
 namespace {
 
 constexpr std::size_t kMostQueued = 100'000;
-constexpr std::size_t kMostQueuedBytes = 64UL << 20;
+constexpr std::size_t kMostQueuedBytes = 64UL << 20;  // of what a sender makes long
 /// One transaction takes no more, so that the first of a flood is not held up by the last.
 constexpr std::size_t kMostTogether = 512;
 constexpr milliseconds kTick{1000};
@@ -34,6 +34,10 @@ struct Parked {
   Incoming incoming;
   Waiting waiting;
 };
+
+std::size_t size_of(const Callback& callback) noexcept {
+  return callback.body.size() + callback.query.size();
+}
 
 std::chrono::nanoseconds thread_time() noexcept {
   timespec used{};
@@ -144,7 +148,7 @@ void Committer::Impl::store_batch() {
     const std::lock_guard guard(mutex);
     const auto end = queue.begin() + static_cast<std::ptrdiff_t>(std::min(queue.size(), kMostTogether));
     for (auto parked = queue.begin(); parked != end; ++parked) {
-      queued_bytes -= parked->incoming.callback.body.size();
+      queued_bytes -= size_of(parked->incoming.callback);
       batch.push_back(std::move(parked->incoming));
       committing.push_back(std::move(parked->waiting));
     }
@@ -246,7 +250,7 @@ void Committer::put(Incoming incoming, SteadyTime deadline, Done done) {
     guard.unlock();
     return done(NotStored{"too many callbacks wait to be stored"});
   }
-  impl_->queued_bytes += incoming.callback.body.size();
+  impl_->queued_bytes += size_of(incoming.callback);
   impl_->queue.push_back({std::move(incoming), {deadline, std::move(done)}});
   const bool enough = impl_->queue.size() == impl_->wake_at;
   guard.unlock();

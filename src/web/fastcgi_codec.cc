@@ -93,7 +93,8 @@ FastCgiCodec::Next FastCgiCodec::answer(const Response& response) {
 /// libfcgi's only way to read from a socket: what stands in the program comes before what stands in the library.
 extern "C" int OS_Read(int fd, char* buffer, std::size_t size) {
   using alertspool::guard;
-  ssize_t got = guard != nullptr && guard->broken() ? 0 : read(fd, buffer, size);
+  // A receive time-out makes SIGCONT and debuggers end it with EINTR (signal(7)).
+  ssize_t got = guard != nullptr && guard->broken() ? 0 : TEMP_FAILURE_RETRY(read(fd, buffer, size));
   if (got > 0 && guard != nullptr) got = static_cast<ssize_t>(guard->pass({buffer, static_cast<std::size_t>(got)}));
   return static_cast<int>(got);
 }

@@ -97,7 +97,7 @@ void FastCgiConnections::accept_some() {
   const std::lock_guard lock(accept_mutex_);
   try {
     for (int i = 0; i < kAcceptsAtOnce && !stopping_ && accept_one(); ++i) continue;
-    if (!arm_listener(EPOLL_CTL_MOD)) fail_with_errno("epoll");
+    if (!stopping_ && !arm_listener(EPOLL_CTL_MOD)) fail_with_errno("epoll");
   } catch (const std::exception& error) {
     pause_accepting(error.what());
   }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -83,6 +84,10 @@ Fd take_standard_input() {
 Fd listen_unix(const std::string& path, const std::string& group) {
   const sockaddr_un address = address_of(path);
   const gid_t gid = group.empty() ? static_cast<gid_t>(-1) : gid_of(path, group);
+  // Of two that start together one would take the other's socket, which is bound and does not listen yet, for a stale
+  // one.
+  const Fd directory(open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory && flock(directory.get(), LOCK_EX) != 0) fail_with_errno(path, "cannot lock its directory");
   remove_stale(path, address);
   Fd fd = unix_socket(path);
   // The inode gets the socket's mode: nobody else can connect before the group is right.

@@ -27,6 +27,9 @@ constexpr std::pair<std::string_view, std::string Request::*> kParameters[] = {
     {"CONTENT_LENGTH", &Request::content_length},
 };
 
+/// Of what may go into the log or be remembered: none that is meant is as long.
+constexpr std::size_t kLongestValue = 4096;
+
 }  // namespace
 
 std::string Response::text() const {
@@ -45,7 +48,8 @@ void set_parameter(Request& request, std::string_view entry) {
   const auto name = entry.substr(0, equals);
   if (name == "REMOTE_ADDR") ++request.remote_addr_count;
   for (const auto& [known, member] : kParameters)
-    if (name == known && (request.*member).empty()) request.*member = entry.substr(equals + 1);
+    if (name == known && (request.*member).empty())
+      request.*member = entry.substr(equals + 1, name == "QUERY_STRING" ? entry.npos : kLongestValue);
 }
 
 }  // namespace alertspool
