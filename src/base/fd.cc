@@ -9,13 +9,6 @@
 
 namespace alertspool {
 
-Fd& Fd::operator=(Fd&& other) noexcept {
-  const int fd = other.release();  // first: it may be this one
-  reset();
-  fd_ = fd;
-  return *this;
-}
-
 // close(2) is not repeated on EINTR: Linux has released the descriptor by then.
 void Fd::reset() noexcept {
   if (fd_ >= 0) close(std::exchange(fd_, -1));
@@ -37,15 +30,10 @@ void set_nonblocking(int fd, bool on) {
     fail_with_errno("cannot set O_NONBLOCK");
 }
 
-bool open_standard_descriptors() noexcept {
-  bool stderr_was_closed = false;
-  for (int fd = 0; fd <= 2; ++fd) {
-    if (fcntl(fd, F_GETFD) >= 0) continue;
-    stderr_was_closed = fd == 2;
-    // The lowest free descriptor is this one: those below are open by now.
-    if (open("/dev/null", O_RDWR) < 0) break;
-  }
-  return stderr_was_closed;
+void open_standard_descriptors() noexcept {
+  // The lowest free descriptor is this one: those below are open by now.
+  for (int fd = 0; fd <= 2; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) break;
 }
 
 std::string read_file(const std::string& path, std::size_t limit) {

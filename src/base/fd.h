@@ -13,12 +13,14 @@ public:
   Fd() noexcept = default;
   explicit Fd(int fd) noexcept : fd_(fd) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept;
+  Fd& operator=(Fd other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
   ~Fd() { reset(); }
 
   int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
-  int release() noexcept { return std::exchange(fd_, -1); }
   void reset() noexcept;
 
 private:
@@ -39,8 +41,8 @@ Pipe make_pipe();
 void set_nonblocking(int fd, bool on);
 
 /// Opens descriptors 0 to 2 on /dev/null where they are closed, so that no file of ours becomes standard error.
-/// The first thing that main() does. Returns whether 2 had been closed.
-bool open_standard_descriptors() noexcept;
+/// The first thing that main() does.
+void open_standard_descriptors() noexcept;
 
 /// Whole file, at most `limit` bytes (more is EFBIG). Throws std::system_error.
 std::string read_file(const std::string& path, std::size_t limit);

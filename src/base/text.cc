@@ -180,14 +180,9 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::optional<char> hex_byte(std::string_view digits) noexcept {
-  if (digits.size() != 2) return std::nullopt;
-  unsigned byte = 0;
-  for (const char c : digits) {
-    const char lower = static_cast<char>(c | 0x20);
-    const bool is_letter = lower >= 'a' && lower <= 'f';
-    if (!is_letter && (c < '0' || c > '9')) return std::nullopt;
-    byte = byte << 4 | static_cast<unsigned>(is_letter ? lower - 'a' + 10 : c - '0');
-  }
+  unsigned char byte = 0;
+  const auto [rest, error] = std::from_chars(digits.begin(), digits.end(), byte, 16);
+  if (digits.size() != 2 || error != std::errc() || rest != digits.end()) return std::nullopt;
   return static_cast<char>(byte);
 }
 

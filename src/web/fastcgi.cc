@@ -22,21 +22,17 @@ namespace alertspool {
 namespace {
 
 constexpr milliseconds kTick{20};
-constexpr milliseconds kAwakeAfterWork{1000};  // so that a trickle of requests does not wake the watchdog for each
-constexpr milliseconds kLongestSleep{10'000};
+constexpr milliseconds kIdleTick{100};
 constexpr milliseconds kForEver{-1};
 constexpr milliseconds kSurplusPatience{1000};  // a reader too many ends after so long without work
 constexpr std::size_t kReaderStack = 256UL << 10;
+constexpr std::size_t kUnannounced = 64UL << 10;  // the most of a body that nobody wants
 
 }  // namespace
 
 struct FastCgi::Impl {
   Impl(Fd listener, Listener whose, Settings s, Committer& c, RefusalLog& r, const Clock& k)
-      : settings(std::move(s)),
-        committer(c),
-        refusals(r),
-        clock(k),
-        connections(std::move(listener), whose, clock, [this] { wake_watchdog(); }) {}
+      : settings(std::move(s)), committer(c), refusals(r), clock(k), connections(std::move(listener), whose, clock) {}
   ~Impl();
   void start();
   bool stop(SteadyTime until);
@@ -57,9 +53,7 @@ struct FastCgi::Impl {
   void add_readers();
 
   // ---- watchdog
-  void wake_watchdog();
   void watch();
-  bool sleep(std::unique_lock<std::mutex>& lock);
   void tick();
   void write_accepts();
 
@@ -77,7 +71,6 @@ struct FastCgi::Impl {
   std::mutex accepts_mutex;
   log::Batch accepts;
 
-  std::atomic<bool> asleep{false};    ///< the watchdog
   std::atomic<unsigned> progress{0};  ///< requests read
   unsigned progress_seen = 0;
   std::thread watchdog;
@@ -105,7 +98,7 @@ Decision FastCgi::Impl::decide(FastCgiConnection& connection, Request& request) 
   if (decision.kind != Decision::Kind::read) {
     // Where the body is here, or none is announced, reading up to its end is cheap and keeps the connection.
     if (connection.codec.all_here() || request.content_length.find_first_not_of('0') == std::string::npos)
-      connection.codec.discard_body(current->max_body);
+      connection.codec.read_body(request, kUnannounced);
     return decision;
   }
   connection.codec.read_body(request, decision.length);
@@ -199,37 +192,15 @@ void FastCgi::Impl::add_readers() {
   }
 }
 
-// ---- watchdog: ticks while there is work and a little longer, and sleeps otherwise
-
-void FastCgi::Impl::wake_watchdog() {
-  if (!asleep) return;
-  const std::lock_guard lock(mutex);
-  asleep = false;
-  changed.notify_all();
-}
+// ---- watchdog
 
 void FastCgi::Impl::watch() {
-  SteadyTime last_work = clock.steady();
   std::unique_lock lock(mutex);
-  while (!ended) {
-    const SteadyTime now = clock.steady();
-    if (connections.busy()) last_work = now;
-    if (now - last_work < kAwakeAfterWork) {
-      changed.wait_for(lock, kTick);
-    } else if (sleep(lock)) {
-      last_work = clock.steady();
-    }
+  while (!changed.wait_for(lock, connections.busy() ? kTick : kIdleTick, [this] { return ended; })) {
     lock.unlock();
     tick();
     lock.lock();
   }
-}
-
-/// Whether work came. Who makes work looks at `asleep` afterwards: one of the two sees the other.
-bool FastCgi::Impl::sleep(std::unique_lock<std::mutex>& lock) {
-  asleep = true;
-  if (!connections.busy()) changed.wait_for(lock, kLongestSleep, [this] { return ended || !asleep; });
-  return !asleep.exchange(false) || connections.busy();
 }
 
 void FastCgi::Impl::tick() {

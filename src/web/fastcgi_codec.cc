@@ -67,17 +67,6 @@ void FastCgiCodec::read_body(Request& request, std::size_t announced) {
   request.whole = all_read_ && request.body.size() == announced;
 }
 
-void FastCgiCodec::discard_body(std::size_t limit) {
-  std::array<char, 4096> waste;
-  int got = 0;
-  guard = &guard_;
-  do {
-    got = FCGX_GetStr(waste.data(), static_cast<int>(waste.size()), request_->in);
-    limit -= std::min(limit, static_cast<std::size_t>(got));
-  } while (got == static_cast<int>(waste.size()) && limit > 0);
-  all_read_ = got < static_cast<int>(waste.size()) && FCGX_GetError(request_->in) == 0;
-}
-
 FastCgiCodec::Next FastCgiCodec::answer(const Response& response) {
   const std::string text = response.text();
   FCGX_PutStr(text.data(), static_cast<int>(text.size()), request_->out);

@@ -32,10 +32,8 @@ public:
   /// Nothing of the request is still to come.
   bool all_here() const noexcept { return guard_.over(); }
   /// Reads the body and the end of the stream; `whole` says whether it was exactly as long as announced.
-  /// REQUIRES: read_head() returned true, for this and the next two.
+  /// REQUIRES: read_head() returned true, for this and the next.
   void read_body(Request& request, std::size_t announced);
-  /// Reads a body that nobody wants, so that the connection can be kept; gives up after `limit` bytes.
-  void discard_body(std::size_t limit);
 
   /// What may happen to the connection after an answer: another request; close it, all was read; or half-close it and
   /// read on, because closing it now would take the answer from the peer.

@@ -37,11 +37,10 @@ bool bytes_wait(int fd) noexcept {
 
 }  // namespace
 
-FastCgiConnections::FastCgiConnections(Fd listener, Listener whose, const Clock& clock, std::function<void()> on_work)
+FastCgiConnections::FastCgiConnections(Fd listener, Listener whose, const Clock& clock)
     : listener_(std::move(listener)),
       whose_(whose),
       clock_(clock),
-      on_work_(std::move(on_work)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       end_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   set_nonblocking(listener_.get(), true);
@@ -156,7 +155,6 @@ void FastCgiConnections::pause_accepting(const std::string& why) {
   }
   ++busy_;
   paused_until_ = now + kPauseAccepting;
-  on_work_();
 }
 
 // ---- one connection
@@ -211,11 +209,7 @@ bool FastCgiConnections::arm(FastCgiConnection& connection, State state, unsigne
 
 void FastCgiConnections::set_state(FastCgiConnection& connection, State state) {
   const bool was_idle = connection.state_.exchange(state) == State::idle;
-  const bool is_idle = state == State::idle;
-  if (is_idle && !was_idle) --busy_;
-  if (is_idle || !was_idle) return;
-  ++busy_;
-  on_work_();
+  busy_ += int{was_idle} - int{state == State::idle};
 }
 
 // ---- the watchdog, and the end

@@ -14,7 +14,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -43,8 +42,8 @@ private:
 
 class FastCgiConnections {
 public:
-  /// Makes `listener` non-blocking. `on_work` is called when a connection stops being idle. Throws std::system_error.
-  FastCgiConnections(Fd listener, Listener whose, const Clock& clock, std::function<void()> on_work);
+  /// Makes `listener` non-blocking. Throws std::system_error.
+  FastCgiConnections(Fd listener, Listener whose, const Clock& clock);
 
   /// Waits for a request; meanwhile accepts, drains and closes what needs no more than that. nullptr: nothing came
   /// within `patience` (negative: wait for ever), or end() was called. Any number of threads may wait.
@@ -90,7 +89,6 @@ private:
   Fd listener_;
   const Listener whose_;
   const Clock& clock_;
-  const std::function<void()> on_work_;
   Fd epoll_;
   Fd end_;  ///< readable for ever after end()
 

@@ -8,7 +8,6 @@
 #include "web/receive.h"
 
 #include <cstdint>
-#include <list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -30,17 +29,12 @@ private:
     SteadyTime written;
     std::uint64_t left_out = 0;
 
-    void write() const;
+    void write(SteadyTime now);
   };
-  using Entries = std::list<Entry>;
-
-  void speak(Entries::iterator entry, SteadyTime now);
-  void forget_oldest();
 
   const Clock& clock_;
   std::mutex mutex_;
-  Entries entries_;  ///< the one whose line is oldest comes first
-  std::map<std::pair<std::string, std::string>, Entries::iterator> by_pair_;
+  std::map<std::pair<std::string, std::string>, Entry> entries_;  ///< by reason and address
 };
 
 }  // namespace alertspool

@@ -137,7 +137,7 @@ Response serve(FastCgiCodec& codec, Request request, const Wire& wire, const std
     decision = receive(receiver(), std::move(decision), std::move(request), {});
     demand(whole || !decision.incoming, "what is not whole is not stored");
   } else if (request.content_length.find_first_not_of('0') == std::string::npos) {
-    codec.discard_body(receiver().max_body);
+    codec.read_body(request, receiver().max_body);
   }
   if (decision.kind == Decision::Kind::probe) return answer_probe(true);
   return decision.incoming ? answer_stored(decision, Put{42, false}) : decision.response;
