@@ -1,6 +1,7 @@
 #include "web/cgi.h"
 
 #include "base/fd.h"
+#include "spools.h"
 #include "store/store.h"
 #include "temporary_directory.h"
 #include "web/refusal_log.h"
@@ -94,9 +95,9 @@ TEST_F(Cgi, StoresThenAnswersAndEndsStandardOutput) {
   EXPECT_EQ(post(kAlert, std::to_string(kAlert.size())),
             "Status: 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 11\r\n\r\naccepted 1\n");
   EXPECT_TRUE(stored);
-  ASSERT_EQ(store.list({}).size(), 1U);
-  EXPECT_EQ(store.list({})[0].callback.body, kAlert);
-  EXPECT_EQ(store.list({})[0].callback.query, "team=db");
+  ASSERT_EQ(listed(store).size(), 1U);
+  EXPECT_EQ(listed(store)[0].callback.body, kAlert);
+  EXPECT_EQ(listed(store)[0].callback.query, "team=db");
   EXPECT_NE(post(kAlert, std::to_string(kAlert.size())).find("duplicate 1"), std::string::npos);
 }
 
@@ -109,7 +110,7 @@ TEST_F(Cgi, NeverStoresABodyOfAnotherLength) {
     EXPECT_EQ(post(kAlert, std::to_string(length)).substr(0, 11), "Status: 400") << length;
     EXPECT_FALSE(stored);
   }
-  EXPECT_TRUE(store.list({}).empty());
+  EXPECT_TRUE(listed(store).empty());
 }
 
 TEST_F(Cgi, ABodyThatDoesNotComeIsGivenUp) {

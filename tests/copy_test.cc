@@ -102,9 +102,7 @@ protected:
   /// All that the verbs can show.
   static std::string text_of(Store& store) {
     std::string text;
-    Filter all;
-    all.limit = 100'000;
-    for (const Record& record : store.list(all)) text += text_of(*store.show(record.id));
+    for (const Record& record : listed(store)) text += text_of(*store.show(record.id));
     for (const StateCount& count : store.status().deliveries)
       if (count.state == "delivered" || count.state == "dropped")
         text += count.action + ' ' + count.state + ' ' + std::to_string(count.count) + '\n';
@@ -171,8 +169,8 @@ TEST_P(CopyTest, AllOfEachStateIsThereAfterwards) {
   mark(running[0], Mark::Kind::delivered, "exit 0");
   Filter of;
   of.state = "running";
-  of.limit = 1'000;
-  const auto were_running = open(source, StoreUse::read).list(of);
+  Store reader = open(source, StoreUse::read);
+  const auto were_running = listed(reader, of);
   ASSERT_EQ(were_running.size(), 298U);
   std::string expected = text_of(receiver);
   for (std::size_t at = 0; (at = expected.find(" running", at)) != expected.npos;) expected.replace(at, 8, " pending");

@@ -2,6 +2,7 @@
 
 #include "base/file_lock.h"
 #include "fastcgi_client.h"
+#include "spools.h"
 #include "store/committer.h"
 #include "store/store.h"
 #include "temporary_directory.h"
@@ -55,7 +56,7 @@ protected:
   FastCgiClient connect() const { return FastCgiClient(path); }
   std::vector<Record> stored() {
     committer.stop(clock.steady() + 10s);
-    return store.list({});
+    return listed(store);
   }
   bool stop() { return fastcgi.stop(clock.steady() + 10s); }
 

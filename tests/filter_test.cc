@@ -25,9 +25,8 @@ std::string usage_error(const Arguments& arguments) {
 TEST(Filter, WithoutOptionsSelectsAll) {
   const Selection selection = selection_of({}, kNow);
   EXPECT_EQ(selection.filter.state, "");
-  EXPECT_FALSE(selection.filter.since || selection.filter.until || selection.filter.before_id);
+  EXPECT_FALSE(selection.filter.since || selection.filter.until);
   EXPECT_TRUE(selection.matches.empty());
-  EXPECT_FALSE(has_filter({}));
 }
 
 TEST(Filter, TakesWhatTheSpoolCanSelect) {
@@ -69,11 +68,6 @@ TEST(Filter, RefusesBadValuesNamingOptionAndCure) {
     EXPECT_NE(error.find(c.says), std::string::npos) << c.option << ' ' << c.value << ": " << error;
     EXPECT_NE(error.find(c.value), std::string::npos) << error;
   }
-}
-
-TEST(Filter, ActionAloneIsNoFilterBesideIds) {
-  EXPECT_FALSE(has_filter(given({{"action", "page"}})));
-  EXPECT_TRUE(has_filter(given({{"action", "page"}, {"state", "failed"}})));
 }
 
 TEST(Filter, OptionsComeBesideTheVerbsOwn) {

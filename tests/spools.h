@@ -118,6 +118,16 @@ private:
   std::unique_ptr<Session> session_;
 };
 
+/// What passes, the newest first.
+inline std::vector<Record> listed(Store& store, const Filter& filter = {}) {
+  std::vector<Record> records;
+  store.list(filter, [&](const Record& record) {
+    records.push_back(record);
+    return true;
+  });
+  return records;
+}
+
 inline const auto kDatabases = testing::Values("sqlite", "postgresql");
 
 /// A fixture that is made with the kind of its spool, for tests on each of kDatabases.

@@ -395,7 +395,7 @@ TEST_P(StoreTest, AlertThatNoActionTakesIsKeptAsUnmatched) {
   EXPECT_EQ(state(id), "unmatched");
   Filter filter;
   filter.state = "unmatched";
-  EXPECT_EQ(receiver.list(filter).size(), 1U);
+  EXPECT_EQ(listed(receiver, filter).size(), 1U);
   EXPECT_EQ(receiver.status().unmatched, 1);
 }
 
@@ -528,7 +528,7 @@ TEST_P(StoreTest, ListIsNewestFirstAndFiltered) {
   const std::int64_t second = put(incoming("d2", "b", {"page"})).id;
   const auto ids = [&](const Filter& filter) {
     Ids found;
-    for (const Record& record : receiver.list(filter)) found.push_back(record.id);
+    for (const Record& record : listed(receiver, filter)) found.push_back(record.id);
     return found;
   };
   Filter filter;
@@ -546,10 +546,20 @@ TEST_P(StoreTest, ListIsNewestFirstAndFiltered) {
   EXPECT_EQ(ids(filter), Ids{first});
   filter = {};
   filter.state = "pending";
-  filter.limit = 1;
-  EXPECT_EQ(ids(filter), Ids{second});
-  filter.before_id = second;
-  EXPECT_EQ(ids(filter), Ids{first});
+  EXPECT_EQ(ids(filter), (Ids{second, first}));
+}
+
+TEST_P(StoreTest, ListGoesOnOverPagesUntilItIsTold) {
+  const std::int64_t first = put_flood(500);
+  int seen = 0;
+  std::int64_t last = 0;
+  receiver.list({}, [&](const Record& record) {
+    last = record.id;
+    return ++seen < 450;
+  });
+  EXPECT_EQ(seen, 450);
+  EXPECT_EQ(last, first + 50);
+  EXPECT_EQ(listed(receiver).size(), 500U);
 }
 
 TEST_P(StoreTest, StatusCountsWhatIsThere) {

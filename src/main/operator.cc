@@ -18,8 +18,6 @@ namespace alertspool {
 
 namespace {
 
-constexpr int kPage = 100;
-
 const std::vector<std::string> kStates{"pending", "running",   "delivered",  "failed",
                                        "dropped", "unmatched", "undecodable"};
 
@@ -85,12 +83,6 @@ std::vector<OptionSpec> with_filter_options(const std::vector<OptionSpec>& own) 
   return all;
 }
 
-bool has_filter(const Arguments& arguments) {
-  return std::ranges::any_of(with_filter_options({}), [&](const OptionSpec& option) {
-    return std::string_view(option.name) != "action" && arguments.has(option.name);
-  });
-}
-
 Selection selection_of(const Arguments& arguments, WallTime now) {
   Selection selection;
   Filter& filter = selection.filter;
@@ -102,7 +94,6 @@ Selection selection_of(const Arguments& arguments, WallTime now) {
   filter.token = arguments.value("token");
   filter.since = time_of(arguments, "since", now);
   filter.until = time_of(arguments, "until", now);
-  filter.limit = kPage;
   for (const std::string& line : arguments.values("match")) {
     const std::variant<Match, std::string> match = parse_match(line);
     if (const std::string* why = std::get_if<std::string>(&match)) throw UsageError("--match '" + line + "': " + *why);
@@ -112,17 +103,11 @@ Selection selection_of(const Arguments& arguments, WallTime now) {
 }
 
 void for_each(Store& store, const Selection& selection, const std::function<bool(const Record&, const Alert&)>& each) {
-  Filter filter = selection.filter;
-  for (std::vector<Record> page;;) {
-    page = store.list(filter);
-    for (const Record& record : page) {
-      const Alert alert = alert_of(record.callback);
-      const auto holds = [&](const Match& match) { return matches(match, alert); };
-      if (std::ranges::all_of(selection.matches, holds) && !each(record, alert)) return;
-    }
-    if (page.size() < static_cast<std::size_t>(filter.limit)) return;
-    filter.before_id = page.back().id;
-  }
+  store.list(selection.filter, [&](const Record& record) {
+    const Alert alert = alert_of(record.callback);
+    const auto holds = [&](const Match& match) { return matches(match, alert); };
+    return !std::ranges::all_of(selection.matches, holds) || each(record, alert);
+  });
 }
 
 std::vector<std::int64_t> ids_of(const Arguments& arguments) {

@@ -24,15 +24,12 @@ struct OpenSpool {
 };
 
 struct Selection {
-  Filter filter;               ///< what the spool can select; its limit is the size of a page
+  Filter filter;               ///< what the spool can select
   std::vector<Match> matches;  ///< what only the decoded alert can say: all of them must match
 };
 
 /// The verb's own options and the FILTER options.
 std::vector<OptionSpec> with_filter_options(const std::vector<OptionSpec>& own);
-
-/// Whether any FILTER option was given; `--action` does not count, it also narrows what ids select.
-bool has_filter(const Arguments& arguments);
 
 /// `--since` and `--until` are times or ages (`2h`: two hours before `now`). Throws UsageError.
 Selection selection_of(const Arguments& arguments, WallTime now);

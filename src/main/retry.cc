@@ -85,7 +85,11 @@ std::size_t act(const Work& work, OpenSpool& spool, std::span<const std::int64_t
 int run(const Work& work, const Arguments& arguments) {
   const std::string action = arguments.value("action");
   const bool dry = arguments.has("dry-run"), has_ids = !arguments.positional.empty();
-  const bool filters = has_filter(arguments) || (!has_ids && !action.empty());
+  const bool filters = std::ranges::any_of(kOptions, [&](const OptionSpec& option) {
+    const std::string_view name = option.name;
+    // --action also narrows what ids select.
+    return name != "dry-run" && !(has_ids && name == "action") && arguments.has(name);
+  });
   if (has_ids == filters)
     throw UsageError(std::string(work.verb) + " needs either ids or a filter, such as --state failed");
   OpenSpool spool(arguments, dry ? StoreUse::read : StoreUse::operate);

@@ -93,31 +93,24 @@ bool passes(const Filter& filter, const Record& record) {
 
 }  // namespace
 
-std::vector<Record> Store::list(const Filter& filter) {
+void Store::list(const Filter& filter, const std::function<bool(const Record&)>& each) {
   constexpr std::size_t page = 200;
   constexpr std::int64_t ever = INT64_MAX;
-  const auto wanted = static_cast<std::size_t>(filter.limit);
   const std::string sql = sql::kListColumns + candidates(filter.state) + " ORDER BY id DESC LIMIT ?";
   const Statement statement{sql.c_str(), "", "iiii", sql::kListTypes};
-  std::vector<Record> found;
-  std::int64_t before = filter.before_id.value_or(ever);
-  bool more = true;
-  while (more && found.size() < wanted) {
-    std::vector<Record> records;
+  std::vector<Record> records;
+  for (std::int64_t before = ever;; before = records.back().id) {
+    records.clear();
     impl_->connection->read("list alerts", [&](Session& session) {
       for (const Row& row : session.run(statement, {before, filter.since ? ms(*filter.since) : INT64_MIN,
-                                                    filter.until ? ms(*filter.until) : ever, std::int64_t{page}})) {
+                                                    filter.until ? ms(*filter.until) : ever, std::int64_t{page}}))
         records.push_back(record_of(row));
-      }
       read_deliveries(session, records);
     });
-    more = records.size() == page;
-    for (Record& record : records) {
-      before = record.id;
-      if (found.size() < wanted && passes(filter, record)) found.push_back(std::move(record));
-    }
+    for (const Record& record : records)
+      if (passes(filter, record) && !each(record)) return;
+    if (records.size() < page) return;
   }
-  return found;
 }
 
 std::optional<Record> Store::show(std::int64_t id) {

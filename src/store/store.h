@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "store/types.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -128,7 +129,8 @@ public:
 
   // ---- operator
 
-  std::vector<Record> list(const Filter& filter);
+  /// Calls `each` for every alert that passes, newest first, until it returns false. No transaction is open meanwhile.
+  void list(const Filter& filter, const std::function<bool(const Record&)>& each);
   std::optional<Record> show(std::int64_t id);
   /// Waiting and failed deliveries of these alerts (of one action, when named) become due now. Returns how many.
   std::size_t retry(std::span<const std::int64_t> alert_ids, const std::string& action);

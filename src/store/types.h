@@ -153,8 +153,6 @@ struct Filter {
   std::string token;
   std::optional<WallTime> since;
   std::optional<WallTime> until;
-  std::optional<std::int64_t> before_id;  ///< to page on
-  int limit = 50;                         ///< newest first
 };
 
 struct StateCount {
