@@ -9,38 +9,22 @@ namespace {
 
 constexpr std::int64_t kFreshAtOnce = 512;
 
-struct Parts {
-  const char* state;
-  std::int64_t tries;
-};
-
-Parts parts_of(Mark::Kind kind) noexcept {
-  switch (kind) {
-    case Mark::Kind::delivered:
-      return {"delivered", 0};
-    case Mark::Kind::later:
-      return {"pending", 0};
-    case Mark::Kind::failed:
-      return {"failed", 0};
-    case Mark::Kind::released:
-      return {"pending", -1};
-  }
-  return {"pending", 0};
+const char* state_of(Mark::Kind kind) noexcept {
+  if (kind == Mark::Kind::delivered) return "delivered";
+  return kind == Mark::Kind::failed ? "failed" : "pending";
 }
 
 void read_callbacks(Session& session, std::vector<Claimed>& claims) {
   std::vector<Value> alerts;
-  alerts.reserve(claims.size());
-  for (const Claimed& claimed : claims) alerts.emplace_back(claimed.alert_id);
-  std::unordered_map<std::int64_t, const Row*> found;
-  const std::vector<Row> rows = session.run_rows(sql::kReadCallbacks, std::move(alerts));
-  for (const Row& row : rows) found[integer(row[0])] = &row;
+  std::unordered_map<std::int64_t, Claimed*> by_id;
   for (Claimed& claimed : claims) {
-    const auto at = found.find(claimed.alert_id);
-    if (at == found.end()) continue;
-    claimed.callback = callback_of(*at->second, 1);
-    claimed.callback.test = integer((*at->second)[7]) != 0;
-    claimed.duplicates = static_cast<int>(integer((*at->second)[8]));
+    alerts.emplace_back(claimed.alert_id);
+    by_id[claimed.alert_id] = &claimed;
+  }
+  for (const Row& row : session.run_rows(sql::kReadCallbacks, std::move(alerts))) {
+    Claimed& claimed = *by_id.at(integer(row[0]));
+    claimed.callback = callback_of(row);
+    claimed.duplicates = static_cast<int>(integer(row[8]));
   }
 }
 
@@ -155,9 +139,9 @@ std::size_t Store::mark(std::span<const Mark> marks, const Lease& lease) {
   impl_->connection->write("mark deliveries", kDeliveries, [&](Session& session) {
     const std::int64_t now = impl_->connection->now(session), skew = now - impl_->connection->wall();
     for (const Mark& mark : marks) {
-      const Parts parts = parts_of(mark.kind);
-      append(rows, mark.alert_id, mark.action, parts.state,
-             mark.kind == Mark::Kind::later ? Value(ms(mark.due) + skew) : Value(), parts.tries);
+      append(rows, mark.alert_id, mark.action, state_of(mark.kind),
+             mark.kind == Mark::Kind::later ? Value(ms(mark.due) + skew) : Value(),
+             std::int64_t{mark.kind == Mark::Kind::released ? -1 : 0});
     }
     std::set<std::pair<std::string, std::string>> lanes;
     std::set<std::pair<std::int64_t, std::string>> ours;

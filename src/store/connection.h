@@ -27,8 +27,6 @@ public:
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Connects when not connected.
-  virtual void connect() = 0;
   /// One transaction: all of `work` or nothing. `doing` begins the message when it fails (`store alerts`). Others that
   /// write with one of the same names wait until it has ended. REQUIRES: `names` ascending, each once.
   virtual void write(const char* doing, const std::vector<Value>& names, const Work& work) = 0;

@@ -220,7 +220,7 @@ private:
         copied.end = End::served;
         return;
       }
-      if (!closed) session.run(sql::kTakeOver, {source_->now(session)});
+      if (!closed) session.run(sql::kEndLeases, {source_->now(session), "", INT64_MAX});
       for (const sql::Table& table : sql::kCopied) {
         const auto [ours, theirs] = copy(table, closed, [&](const Work& work) { work(session); });
         copied.tables.push_back({table.name, ours.rows});

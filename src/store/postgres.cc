@@ -130,7 +130,6 @@ public:
         patience_(quick_ ? settings_.lock_timeout : 60s) {}
   ~Postgres() override { discard(); }
 
-  void connect() override;
   void write(const char* doing, const std::vector<Value>& names, const Work& work) override;
   void read(const char* doing, const Work& work) override;
   std::int64_t now(Session& session) const override { return integer(session.run(kNow)[0][0]); }
@@ -214,10 +213,6 @@ bool Postgres::make() {
   }
   session_->run(kCommit);
   return absent;
-}
-
-void Postgres::connect() {
-  if (!session_) open();
 }
 
 bool Postgres::init() {

@@ -1,46 +1,33 @@
 #include "store/store_impl.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
 
 namespace alertspool {
 
-Callback callback_of(const Row& row, std::size_t first) {
-  Callback callback;
-  callback.received = wall(integer(row[first]));
-  callback.remote_addr = text(row[first + 1]);
-  callback.token = text(row[first + 2]);
-  callback.query = text(row[first + 3]);
-  callback.content_type = text(row[first + 4]);
-  callback.body = unescape_bytes(text(row[first + 5]));
-  return callback;
+Callback callback_of(const Row& row) {
+  return {wall(integer(row[1])),        text(row[2]),        text(row[3]), text(row[4]), text(row[5]),
+          unescape_bytes(text(row[6])), integer(row[7]) != 0};
 }
 
 std::string Record::state() const {
   if (!undecodable.empty()) return "undecodable";
   if (deliveries.empty()) return "unmatched";
-  constexpr std::array order = {"pending", "running", "failed", "dropped", "delivered"};
-  const auto rank = [&](const std::string& state) {
-    return std::find(order.begin(), order.end(), state) - order.begin();
-  };
-  const auto least = std::min_element(deliveries.begin(), deliveries.end(),
-                                      [&](const auto& a, const auto& b) { return rank(a.state) < rank(b.state); });
-  return least->state;
+  for (const char* state : {"pending", "running", "failed", "dropped"})
+    if (std::ranges::find(deliveries, state, &DeliveryRecord::state) != deliveries.end()) return state;
+  return "delivered";
 }
 
 namespace {
 
 Record record_of(const Row& row) {
-  Record record;
-  record.id = integer(row[0]);
-  record.callback = callback_of(row, 1);
-  record.alarm = text(row[7]);
-  record.severity = unescape_bytes(text(row[8]));
-  record.callback.test = integer(row[9]) != 0;
-  record.undecodable = text(row[10]);
-  record.duplicates = static_cast<int>(integer(row[11]));
-  return record;
+  return {integer(row[0]),
+          callback_of(row),
+          text(row[9]),
+          unescape_bytes(text(row[10])),
+          text(row[11]),
+          static_cast<int>(integer(row[8])),
+          {}};
 }
 
 void read_deliveries(Session& session, std::vector<Record>& records) {

@@ -24,33 +24,20 @@ namespace {
 constexpr std::size_t kMaxRows = 64;
 
 std::string expand(const Statement& statement, std::size_t rows) {
-  std::string sql;
+  std::string row, values = "VALUES ", sql = statement.sql;
+  for (std::size_t c = 0; c < std::strlen(statement.row); ++c) row += c == 0 ? "(?" : ",?";
+  for (std::size_t r = 0; r < rows; ++r) values += (r == 0 ? "" : ",") + row + ')';
+  if (const std::size_t at = sql.find("{rows}"); at != sql.npos) sql.replace(at, std::strlen("{rows}"), values);
   int number = 0;
-  const auto placeholder = [&] { sql += ":v" + std::to_string(number++); };
-  for (const char* p = statement.sql; *p != '\0'; ++p) {
-    if (*p == '?') {
-      placeholder();
-    } else if (std::strncmp(p, "{rows}", 6) == 0) {
-      sql += "VALUES ";
-      for (std::size_t r = 0; r < rows; ++r) {
-        sql += r == 0 ? "(" : ",(";
-        for (std::size_t c = 0; c < std::strlen(statement.row); ++c) {
-          if (c > 0) sql += ',';
-          placeholder();
-        }
-        sql += ')';
-      }
-      p += 5;
-    } else {
-      sql += *p;
-    }
-  }
+  for (std::size_t at = 0; (at = sql.find('?', at)) != sql.npos;) sql.replace(at, 1, ":v" + std::to_string(number++));
   return sql;
 }
 
 /// A value's place, bound once and filled for each execution: SOCI keeps references.
 struct Slot {
-  char type = 's';
+  explicit Slot(char of) : type(of) {}
+
+  char type;
   long long integer = 0;
   std::string text;
   soci::indicator state = soci::i_null;
@@ -68,27 +55,16 @@ struct Slot {
 
 class Prepared {
 public:
-  Prepared(soci::session& session, const Statement& statement, std::size_t rows)
-      : in_(rows * std::strlen(statement.row) + std::strlen(statement.more)),
-        out_(std::strlen(statement.out)),
-        statement_(session) {
-    const std::string types = repeat(statement.row, rows) + statement.more;
-    for (std::size_t i = 0; i < in_.size(); ++i) {
-      in_[i].type = types[i];
-      if (types[i] == 'i') {
-        statement_.exchange(soci::use(in_[i].integer, in_[i].state));
-      } else {
-        statement_.exchange(soci::use(in_[i].text, in_[i].state));
-      }
-    }
-    for (std::size_t i = 0; i < out_.size(); ++i) {
-      out_[i].type = statement.out[i];
-      if (out_[i].type == 'i') {
-        statement_.exchange(soci::into(out_[i].integer, out_[i].state));
-      } else {
-        statement_.exchange(soci::into(out_[i].text, out_[i].state));
-      }
-    }
+  Prepared(soci::session& session, const Statement& statement, std::size_t rows) : statement_(session) {
+    const std::string types = repeat(statement.row, rows) + statement.more, out = statement.out;
+    in_ = {types.begin(), types.end()};
+    out_ = {out.begin(), out.end()};
+    for (Slot& slot : in_)
+      slot.type == 'i' ? statement_.exchange(soci::use(slot.integer, slot.state))
+                       : statement_.exchange(soci::use(slot.text, slot.state));
+    for (Slot& slot : out_)
+      slot.type == 'i' ? statement_.exchange(soci::into(slot.integer, slot.state))
+                       : statement_.exchange(soci::into(slot.text, slot.state));
     statement_.alloc();
     statement_.prepare(expand(statement, rows));
     statement_.define_and_bind();

@@ -177,14 +177,11 @@ inline constexpr Statement kPullDue{R"(
   UPDATE delivery SET due = ? WHERE action = ? AND state = 'pending' AND due IS NOT NULL AND due > ?)",
                                     "", "isi", ""};
 
+/// Of all but one owner, those that have ended. With no owner and the end of time: whatever runs.
 inline constexpr Statement kEndLeases{R"(
   UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ?
    WHERE state = 'running' AND owner <> ? AND lease_until < ?)",
                                       "", "isi", ""};
-
-inline constexpr Statement kTakeOver{R"(
-  UPDATE delivery SET state = 'pending', owner = '', lease_until = NULL, due = ? WHERE state = 'running')",
-                                     "", "i", ""};
 
 /// The heads of lanes that are due. Each is looked up by itself: of NOT EXISTS PostgreSQL would make a join, and may
 /// read all lanes for each.
@@ -400,10 +397,10 @@ inline constexpr Statement kWritePeer{R"(
 
 /// records.cc adds what narrows the list down.
 inline constexpr const char* kListColumns =
-    "SELECT id, received, remote_addr, token, query, content_type, body, alarm, severity, test, undecodable, "
-    "duplicates "
+    "SELECT id, received, remote_addr, token, query, content_type, body, test, duplicates, alarm, severity, "
+    "undecodable "
     "FROM alert WHERE id < ? AND received >= ? AND received < ?";
-inline constexpr const char* kListTypes = "iisssssssisi";
+inline constexpr const char* kListTypes = "iisssssiisss";
 
 inline constexpr Statement kReadDeliveries{R"(
   WITH v (id) AS ({rows})

@@ -64,7 +64,6 @@ public:
         directory_(path_.substr(0, path_.rfind('/') + 1)) {}
   ~Sqlite() override { discard(); }
 
-  void connect() override { session(); }
   void write(const char* doing, const std::vector<Value>& names, const Work& work) override;
   void read(const char* doing, const Work& work) override;
   void leave_open() noexcept override;
@@ -274,7 +273,7 @@ bool Sqlite::become_deliverer() {
 }
 
 void Sqlite::take_over() {
-  write("take over", {}, [&](Session& session) { session.run(sql::kTakeOver, {now(session)}); });
+  write("take over", {}, [&](Session& session) { session.run(sql::kEndLeases, {now(session), "", INT64_MAX}); });
 }
 
 void Sqlite::check_room() const {

@@ -31,7 +31,7 @@ Store::Store(StoreSettings settings, StoreUse use, const Clock& clock)
 Store::~Store() = default;
 
 void Store::connect() {
-  impl_->connection->connect();
+  impl_->connection->read("connect", [](Session&) {});
 }
 bool Store::init() {
   return impl_->connection->init();

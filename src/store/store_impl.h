@@ -49,8 +49,8 @@ using StateCounts = std::map<std::pair<std::string, std::string>, std::int64_t>;
 /// Keeps what `status` says of those that are delivered or dropped; leaves out the others.
 void count_ended(Session& session, const StateCounts& more);
 
-/// Reads received, remote_addr, token, query, content_type and body from `first` on.
-Callback callback_of(const Row& row, std::size_t first);
+/// Of a row that begins with id, received, remote_addr, token, query, content_type, body and test.
+Callback callback_of(const Row& row);
 
 inline std::vector<Value> ids(std::span<const std::int64_t> numbers) {
   return {numbers.begin(), numbers.end()};
