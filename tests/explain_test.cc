@@ -26,8 +26,7 @@ protected:
 
   std::string text(const std::string& body, std::vector<Field> options = {}) {
     Arguments arguments;
-    arguments.config_path = write("conf", config_);
-    arguments.config_asked_for = true;
+    arguments.add("config", write("conf", config_));
     arguments.positional = {write("body", body)};
     for (const auto& [name, value] : options) arguments.add(name, value);
     testing::internal::CaptureStdout();

@@ -58,7 +58,7 @@ bool contains(const std::string& text, const std::string& part) {
 TEST(Call, WithoutAVerbIsServe) {
   EXPECT_STREQ(call({}).verb->name, "serve");
   EXPECT_STREQ(call({"--config", "/x"}).verb->name, "serve");
-  EXPECT_EQ(call({"--config", "/x"}).arguments.config_path, "/x");
+  EXPECT_EQ(call({"--config", "/x"}).arguments.value("config"), "/x");
 }
 
 TEST(Call, TakesTheConfigurationBeforeAndBehindTheVerb) {
@@ -68,12 +68,10 @@ TEST(Call, TakesTheConfigurationBeforeAndBehindTheVerb) {
                                                                                      {"check", "--config=/x"}}) {
     const Call each = call(words);
     EXPECT_STREQ(each.verb->name, "check");
-    EXPECT_EQ(each.arguments.config_path, "/x");
-    EXPECT_TRUE(each.arguments.config_asked_for);
+    EXPECT_EQ(each.arguments.value("config"), "/x");
     EXPECT_TRUE(each.arguments.positional.empty());
   }
-  EXPECT_EQ(call({"check"}).arguments.config_path, kDefaultConfig);
-  EXPECT_FALSE(call({"check"}).arguments.config_asked_for);
+  EXPECT_FALSE(call({"check"}).arguments.has("config"));
 }
 
 TEST(Call, CollectsOptionsAndArguments) {
@@ -103,20 +101,19 @@ TEST(Call, UnderCgiRunsNothingButServe) {
   for (const auto& words : queries) {
     const Call each = call(words, {cgi, {"QUERY_STRING", "drop+1"}});
     EXPECT_STREQ(each.verb->name, "serve");
-    EXPECT_EQ(each.arguments.config_path, kDefaultConfig);
+    EXPECT_FALSE(each.arguments.has("config"));
     EXPECT_TRUE(each.arguments.positional.empty());
     EXPECT_FALSE(each.help);
   }
   const Call wrapped = call({"drop", "--config", "/x"}, {cgi, {"QUERY_STRING", "token=x"}});
   EXPECT_STREQ(wrapped.verb->name, "serve");
-  EXPECT_EQ(wrapped.arguments.config_path, "/x");
+  EXPECT_EQ(wrapped.arguments.value("config"), "/x");
 }
 
 TEST(Call, OnlyUnderCgiTheWebServerNamesTheConfiguration) {
   const Field cgi{"GATEWAY_INTERFACE", "CGI/1.1"}, named{"ALERTSPOOL_CONFIG", "/site.conf"};
-  EXPECT_EQ(call({}, {cgi, named}).arguments.config_path, "/site.conf");
-  EXPECT_TRUE(call({}, {cgi, named}).arguments.config_asked_for);
-  EXPECT_EQ(call({}, {named}).arguments.config_path, kDefaultConfig);
+  EXPECT_EQ(call({}, {cgi, named}).arguments.value("config"), "/site.conf");
+  EXPECT_FALSE(call({}, {named}).arguments.has("config"));
 }
 
 TEST(RunMain, HelpNamesEveryVerbInEightyColumns) {

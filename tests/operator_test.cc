@@ -88,8 +88,7 @@ protected:
 
   Said run(const Verb& verb, Names positional, const Fields& options = {}) {
     Arguments arguments;
-    arguments.config_path = directory_.path("conf");
-    arguments.config_asked_for = true;
+    arguments.add("config", directory_.path("conf"));
     arguments.positional = std::move(positional);
     for (const auto& [name, value] : options) arguments.add(name, value);
     Said said;
@@ -219,7 +218,7 @@ TEST_F(Operator, ListHasColoursOnATerminalUnlessToldNot) {
     const int before = dup(STDOUT_FILENO);
     dup2(ours, STDOUT_FILENO);
     Arguments arguments;
-    arguments.config_path = directory_.path("conf");
+    arguments.add("config", directory_.path("conf"));
     kListVerb.run(arguments);
     std::cout.flush();
     dup2(before, STDOUT_FILENO);

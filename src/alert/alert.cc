@@ -23,38 +23,31 @@ std::string sha256(std::string_view bytes) {
   return digest;
 }
 
-/// What is hashed, gathered first: hashing it piece by piece takes longer.
-class Identity {
-public:
-  Identity() { text_.reserve(1024); }
-  Identity& add(std::string_view bytes) {
-    text_ += bytes;
-    return *this;
-  }
-  /// With its length in front: nothing that a sender can write makes two different lists read the same.
-  Identity& add_text(std::string_view text) { return add(std::to_string(text.size())).add(":").add(text); }
-  /// The fields sorted by name, those of one name as they came, without those that are `left_out`.
-  Identity& add_sorted(const Fields& fields, bool (*left_out)(std::string_view, std::string_view)) {
-    std::vector<const Field*> sorted;
-    sorted.reserve(fields.size());
-    for (const Field& field : fields)
-      if (!left_out(field.first, field.second)) sorted.push_back(&field);
-    std::ranges::sort(sorted, {}, [](const Field* field) { return std::pair(std::string_view(field->first), field); });
-    for (const Field* field : sorted) add_text(field->first).add_text(field->second);
-    return *this;
-  }
-  std::string hex() const { return to_hex(sha256(text_)); }
+/// With its length in front: nothing that a sender can write makes two different lists read the same.
+void add_text(std::string& identity, std::string_view text) {
+  identity.append(std::to_string(text.size())).append(":").append(text);
+}
 
-private:
-  std::string text_;
-};
+/// The fields sorted by name, those of one name as they came, without those that are `left_out`.
+void add_sorted(std::string& identity, const Fields& fields, bool (*left_out)(std::string_view, std::string_view)) {
+  std::vector<const Field*> sorted;
+  sorted.reserve(fields.size());
+  for (const Field& field : fields)
+    if (!left_out(field.first, field.second)) sorted.push_back(&field);
+  std::ranges::sort(sorted, {}, [](const Field* field) { return std::pair(std::string_view(field->first), field); });
+  for (const Field* field : sorted) {
+    add_text(identity, field->first);
+    add_text(identity, field->second);
+  }
+}
 
 std::string digest_of(const Alert& alert) {
-  Identity identity;
-  identity.add_sorted(alert.fields, [](auto name, auto) { return name == "lastTime" || name == "signature"; });
-  identity.add("url");
-  identity.add_sorted(alert.origin.url, [](auto, auto) { return false; });
-  return identity.hex();
+  std::string identity;  // gathered first: hashing it piece by piece takes longer
+  identity.reserve(1024);
+  add_sorted(identity, alert.fields, [](auto name, auto) { return name == "lastTime" || name == "signature"; });
+  identity += "url";
+  add_sorted(identity, alert.origin.url, [](auto, auto) { return false; });
+  return sha256_hex(identity);
 }
 
 /// REQUIRES: digest and dimensions are there.
@@ -71,12 +64,12 @@ std::string alarm_of(const Alert& alert) {
     parts = {"event", value("product"), value("name"), value("resourceId")};
     if (parts[1].empty() && parts[2].empty() && parts[3].empty()) return alert.digest.substr(0, 16);
   }
-  Identity identity;
-  for (const auto part : parts) identity.add_text(part);
-  identity.add_text(value("userId"));
-  if (alert.dimensions.empty()) identity.add_text(value("dimensions"));
-  identity.add_sorted(alert.dimensions, [](auto, auto text) { return text == "null"; });
-  return identity.hex().substr(0, 16);
+  std::string identity;
+  for (const auto part : parts) add_text(identity, part);
+  add_text(identity, value("userId"));
+  if (alert.dimensions.empty()) add_text(identity, value("dimensions"));
+  add_sorted(identity, alert.dimensions, [](auto, auto text) { return text == "null"; });
+  return sha256_hex(identity).substr(0, 16);
 }
 
 std::string_view severity_of(const Alert& alert) noexcept {

@@ -59,7 +59,7 @@ bool check_server(const Config& config) {
 }
 
 bool check_spool(const Config& config) {
-  const std::string path = spool_path(config), directory = directory_of(path);
+  const std::string path = file_of_url(config.store.url), directory = directory_of(path);
   if (path.empty()) return check_server(config);
   if (!look_at(directory, 07))
     return fail(directory + " of the spool: " + std::generic_category().message(errno) +

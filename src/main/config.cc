@@ -267,17 +267,13 @@ DelivererSettings Config::deliverer() const {
   return {actions, keep, host_name()};
 }
 
-string spool_path(const Config& config) {
-  return file_of_url(config.store.url);
-}
-
 string spool_name(const Config& config) {
-  const string path = spool_path(config);
+  const string path = file_of_url(config.store.url);
   return path.empty() ? public_url(config.store.url) : path;
 }
 
 string wake_path(const Config& config) {
-  const string path = spool_path(config);
+  const string path = file_of_url(config.store.url);
   return (path.empty() ? "/var/lib/alertspool/postgresql" : path) + "-wake";
 }
 

@@ -43,8 +43,6 @@ Config read_config(const std::string& path, bool asked_for, Secrets secrets = Se
 /// The same from text; `path` is only named in errors.
 Config parse_config(const std::string& text, const std::string& path, Secrets secrets = Secrets::read);
 
-/// Path of the SQLite file that the store's URL names; empty for a server.
-std::string spool_path(const Config& config);
 /// What messages call the spool: its file, or the URL without passwords.
 std::string spool_name(const Config& config);
 /// The fifo by which a receiver wakes the deliverer on this machine: beside the spool, or where spools are kept.

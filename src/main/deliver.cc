@@ -5,6 +5,7 @@
 #include "base/wake.h"
 #include "deliver/action.h"
 #include "main/process.h"
+#include "store/url.h"
 
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -67,7 +68,7 @@ int run(const Arguments& arguments) {
   const Fd signals = take_signals();
   const bool once = arguments.has("once");
   const Config config = config_of(arguments, Secrets::leave);
-  const std::string spool = spool_path(config);
+  const std::string spool = file_of_url(config.store.url);
   if (once && absent(spool)) return kOk;  // nothing was ever stored
   DelivererSettings settings = config.deliverer();
   const SystemClock clock;

@@ -61,14 +61,10 @@ void take_options(const Words& words, Call& call) {
       po::command_line_parser(words).options(options).style(style::unix_style & ~style::allow_guessing).run();
   for (const auto& option : parsed.options) {
     const std::string value = option.value.empty() ? "" : option.value.front();
-    if (option.position_key >= 0) {
+    if (option.position_key >= 0)
       call.arguments.positional.push_back(value);
-    } else if (option.string_key == "config") {
-      call.arguments.config_path = value;
-      call.arguments.config_asked_for = true;
-    } else {
+    else
       call.arguments.add(option.string_key, value);
-    }
   }
   call.help = call.arguments.has("help");
   call.version = call.arguments.has("version");
@@ -156,15 +152,12 @@ Call parse_call(const std::vector<std::string>& words) {
   if (!cgi) return call;
   call.help = call.version = false;
   const std::string_view path = variable("ALERTSPOOL_CONFIG");
-  if (!call.arguments.config_asked_for && !path.empty()) {
-    call.arguments.config_path = path;
-    call.arguments.config_asked_for = true;
-  }
+  if (!call.arguments.has("config") && !path.empty()) call.arguments.add("config", std::string(path));
   return call;
 }
 
 Config config_of(const Arguments& arguments, Secrets secrets) {
-  return read_config(arguments.config_path, arguments.config_asked_for, secrets);
+  return read_config(arguments.value("config", kDefaultConfig), arguments.has("config"), secrets);
 }
 
 int run_main(int argc, char** argv) {

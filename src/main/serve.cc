@@ -59,7 +59,7 @@ private:
 /// `alertspool deliver` with the configuration that these arguments name, for kOwnExecutable.
 std::vector<std::string> deliver_command(const Arguments& arguments, const char* option) {
   std::vector<std::string> command = {"alertspool", "deliver", option};
-  if (arguments.config_asked_for) command.insert(command.end(), {"--config", arguments.config_path});
+  if (arguments.has("config")) command.insert(command.end(), {"--config", arguments.value("config")});
   return command;
 }
 

@@ -40,8 +40,6 @@ struct OptionSpec {
 /// What the user said, checked against the verb's options.
 class Arguments {
 public:
-  std::string config_path = kDefaultConfig;
-  bool config_asked_for = false;
   std::vector<std::string> positional;
 
   bool has(std::string_view option) const;
