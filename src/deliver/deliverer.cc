@@ -67,8 +67,9 @@ SteadyTime Deliverer::next_visit() const {
 void Deliverer::visit_store(SteadyTime now) {
   earliest_visit_ = now + kGather;
   try {
-    const bool expired = busy() && now - leased_ >= lease_.length;
-    if (expired)
+    // After a lease that ended (this process was stopped, or the store was away) what has not started may be in other
+    // hands: it goes back, which the store ignores when it is.
+    if (busy() && now - leased_ >= lease_.length)
       for (Worker& worker : workers_) worker.release(results_);
     if (!results_.marks.empty() || now >= next_look_) {  // an end makes the next of its lane due
       std::ranges::for_each(workers_, &Worker::look);
