@@ -649,6 +649,13 @@ TEST_F(DelivererWithoutStore, MarksWhatEndedWhileTheStoreWasAway) {
   EXPECT_EQ(delivery(id).attempts, 1);
 }
 
+TEST_F(DelivererWithoutStore, OnceFailsWhenItCannotKnowWhatIsDue) {
+  put("a");
+  FileLock backup(spool.directory.path("spool.db-lock"));
+  ASSERT_TRUE(backup.lock_writer(std::chrono::steady_clock::now()));
+  EXPECT_THROW(run(), StoreError);
+}
+
 TEST_F(DelivererWithoutStore, LeavesAStoreThatDoesNotComeBackWhenItIsTold) {
   put("a");
   std::optional<FileLock> backup(spool.directory.path("spool.db-lock"));

@@ -257,6 +257,23 @@ class Servers(Shared):
         one.start_deliverer()
         eventually(lambda: len(one.runs("act")) == 2, lambda: f"both are delivered\n{one.log()}")
 
+    def test_a_claim_cut_in_commit_is_made_again(self):
+        """The delivery runs, as the server has it, and nobody was told."""
+        one = self.site_with_command('[ "$ALERTSPOOL_ATTEMPT" -gt 1 ] || exit 75', "retry-min = 3s").start()
+        one.start_deliverer()
+        alert_id = one.accepted(alert())
+        eventually(lambda: self.sql("SELECT count(*) FROM attempt WHERE action = 'act'") == "1", "it has failed once")
+        cluster.standby.signal(signal.SIGSTOP)
+        try:
+            cut = ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                   "WHERE wait_event = 'SyncRep' AND datname = current_database()")
+            claimed = "SELECT count(*) FROM delivery WHERE state = 'running' AND attempts = 2"
+            eventually(lambda: self.sql(cut) and self.sql(claimed) == "1", "the claim is there")
+        finally:
+            cluster.standby.signal(signal.SIGCONT)
+        one.until_state(alert_id, "delivered")
+        self.assertEqual(one.runs("act"), [(alert_id, 1), (alert_id, 2)])
+
     def test_an_old_primary_holds_nothing_up_and_acknowledges_nothing(self):
         """It is first in the list, hangs, and comes back as if nothing had been. The second fence of the manual: it has
         no standby any more."""
