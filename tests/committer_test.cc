@@ -172,13 +172,14 @@ TEST_F(CommitterOnSqlite, LockThatIsHeldIsAnAnswerAndNotALoss) {
 }
 
 TEST_F(CommitterOnSqlite, WhatWaitsIsBoundedAlsoByLongQueries) {
+  settings.lock_timeout = seconds(60);
   std::atomic<int> refused{0};
   Store store(settings, StoreUse::receive, clock);
   store.connect();
   Committer committer(store, clock, [](std::size_t) {});
   FileLock stranger(directory.path("spool.db-lock"));
   ASSERT_TRUE(stranger.lock_writer(clock.steady()));
-  for (int i = 0; i < 140 && refused == 0; ++i) {
+  for (int i = 0; i < 300 && refused == 0; ++i) {
     Incoming one = incoming(std::to_string(i));
     one.callback.query.resize(1 << 20);
     committer.put(std::move(one), SteadyTime::max(), [&](const PutResult& result) {

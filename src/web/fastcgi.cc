@@ -196,9 +196,10 @@ void FastCgi::Impl::add_readers() {
 
 void FastCgi::Impl::watch() {
   std::unique_lock lock(mutex);
-  while (!changed.wait_for(lock, connections.busy() ? kTick : kIdleTick, [this] { return ended; })) {
+  while (!ended) {
+    changed.wait_for(lock, connections.busy() ? kTick : kIdleTick, [this] { return ended; });
     lock.unlock();
-    tick();
+    tick();  // once more at the end
     lock.lock();
   }
 }
@@ -242,7 +243,6 @@ bool FastCgi::Impl::stop(SteadyTime until) {
   changed.notify_all();
   lock.unlock();
   if (watchdog.joinable()) watchdog.join();
-  write_accepts();
   return true;
 }
 
