@@ -131,6 +131,23 @@ protected:
   std::int64_t put(const std::string& alarm, std::vector<std::string> actions = {"log"}) {
     return receiver.put(std::vector{incoming(alarm, std::move(actions))})[0].id;
   }
+  void put_flood(int count) {
+    std::vector<Incoming> batch;
+    for (int n = 0; n < count; ++n) batch.push_back(incoming("flood"));
+    receiver.put(batch);
+  }
+  /// From now on each byte written to what it returns is that signal.
+  Fd make_signals(Signal signal) {
+    Pipe pipe = make_pipe();
+    signals = std::move(pipe.read);
+    events.signal_fd = signals.get();
+    events.on_signal = [this, signal] {
+      char byte = 0;
+      EXPECT_EQ(read(signals.get(), &byte, 1), 1);
+      return signal;
+    };
+    return std::move(pipe.write);
+  }
   void run(bool once = true) {
     Deliverer deliverer(store, clock, settings, events, [this](const ActionConfig& config) {
       return std::make_unique<FakeAction>(script, clock, config.route.action);
@@ -172,6 +189,7 @@ protected:
   Store store{spool.settings, StoreUse::deliver, store_clock};
   DelivererSettings settings;
   Deliverer::Events events;
+  Fd signals;
   Script script;
   int puts = 0;
 };
@@ -336,9 +354,7 @@ TEST_P(DelivererTest, DrainsThousandsWithinTheRoomThereIs) {
 }
 
 TEST_P(DelivererTest, ALongCommandAndALongQueueHoldUpNoOtherAlarm) {
-  std::vector<Incoming> batch;
-  for (int n = 0; n < 2'000; ++n) batch.push_back(incoming("flood"));
-  receiver.put(batch);
+  put_flood(2'000);
   const std::int64_t other = put("other");
   script.takes = hours(1);
   run_for(10);  // none of which is long enough for a look without a reason
@@ -360,9 +376,7 @@ TEST_P(DelivererTest, WhatWaitsBehindALongCommandHoldsUpNoOtherAlarm) {
 TEST_P(DelivererTest, SortingALongQueueHoldsUpNoOtherAction) {
   settings.actions = {action("log"), action("page")};
   script.takes = hours(1);
-  std::vector<Incoming> batch;
-  for (int n = 0; n < 20'000; ++n) batch.push_back(incoming("flood"));
-  receiver.put(batch);
+  put_flood(20'000);
   script.on_turn = [&] {
     if (script.turns == 5) put("other", {"page"});
   };
@@ -431,31 +445,13 @@ TEST_P(DelivererTest, AtTheEndNothingNewStartsAndWhatRunsIsTriedAgainAtOnce) {
 }
 
 TEST_P(DelivererTest, ASignalStopsItToo) {
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  const Fd signals(ends[0]);
-  const Fd sender(ends[1]);
+  const Fd sender = make_signals(Signal::stop);
   EXPECT_EQ(write(sender.get(), "", 1), 1);
-  events.signal_fd = signals.get();
-  events.on_signal = [&] {
-    char byte = 0;
-    EXPECT_EQ(read(signals.get(), &byte, 1), 1);
-    return Signal::stop;
-  };
   run(false);
 }
 
 TEST_P(DelivererTest, TheReceiversEndIsNoSecondSignal) {
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  const Fd signals(ends[0]);
-  Fd sender(ends[1]);
-  events.signal_fd = signals.get();
-  events.on_signal = [&] {
-    char byte = 0;
-    EXPECT_EQ(read(signals.get(), &byte, 1), 1);
-    return Signal::stop;
-  };
+  const Fd sender = make_signals(Signal::stop);
   put("a");
   script.takes = hours(1);
   script.on_turn = [&] {
@@ -478,16 +474,7 @@ class DelivererReloadTest : public DelivererTest {
 protected:
   /// Runs with a reload in the tenth turn that gives `changed`, or fails.
   void run_with_reload(const std::optional<std::vector<ActionConfig>>& changed) {
-    int ends[2];
-    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    const Fd signals(ends[0]);
-    const Fd sender(ends[1]);
-    events.signal_fd = signals.get();
-    events.on_signal = [&] {
-      char byte = 0;
-      EXPECT_EQ(read(signals.get(), &byte, 1), 1);
-      return Signal::reload;
-    };
+    const Fd sender = make_signals(Signal::reload);
     events.reload = [&](DelivererSettings& to, std::string& note) {
       note = changed ? "" : "configuration stale: line 3";
       if (changed) to.actions = *changed;

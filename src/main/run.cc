@@ -131,10 +131,14 @@ const std::vector<const Verb*>& verbs() {
   return all;
 }
 
+bool is_cgi() noexcept {
+  return !variable("GATEWAY_INTERFACE").empty();
+}
+
 Call parse_call(const std::vector<std::string>& words) {
   Call call;
   Words rest = words;
-  const bool cgi = !variable("GATEWAY_INTERFACE").empty();
+  const bool cgi = is_cgi();
   const std::string_view query = variable("QUERY_STRING");
   if (cgi && !query.empty() && query.find('=') == query.npos) rest.clear();
 

@@ -173,8 +173,7 @@ int serve_one_request(const Arguments& arguments) {
 int run(const Arguments& arguments) {
   umask(007);
   const bool handed_over = is_listening_socket(STDIN_FILENO);
-  const char* const gateway = std::getenv("GATEWAY_INTERFACE");
-  if (!handed_over && gateway != nullptr && *gateway != '\0') return serve_one_request(arguments);
+  if (!handed_over && is_cgi()) return serve_one_request(arguments);
   const Config config = config_of(arguments);
   if (handed_over) return serve_fastcgi(arguments, config, take_standard_input(), Listener::handed_over);
   if (!config.listen.empty())

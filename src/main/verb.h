@@ -67,6 +67,9 @@ extern const Verb kServeVerb, kDeliverVerb, kCheckVerb, kExplainVerb, kSampleVer
 /// In the order of --help.
 const std::vector<const Verb*>& verbs();
 
+/// Started as a CGI program (RFC 3875, section 4.1.4).
+bool is_cgi() noexcept;
+
 /// What a command line asks for.
 struct Call {
   const Verb* verb = nullptr;

@@ -117,8 +117,8 @@ struct AttemptRecord {
   std::string host;
   WallTime started{};
   milliseconds duration{0};
-  std::string outcome{};
-  std::string output{};
+  std::string outcome;
+  std::string output;
 };
 
 struct DeliveryRecord {
